@@ -1,0 +1,3 @@
+"""lsp-cam: a webcam that you speak into."""
+
+__version__ = "0.1.0"

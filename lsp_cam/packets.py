@@ -1,0 +1,157 @@
+"""What stages hand on: frozen dataclasses, one for each arrow of the chain.
+
+Time is audio time. Speech runs at `SAMPLE_RATE_HZ`; a motion frame is 1/60 s of it. Frame t shows
+the samples from `frame_start_sample(t)` on. Arrays are float32 unless said otherwise and are not
+written to once they are in a packet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+MOTION_FPS = 60
+ROWS_PER_FRAME = 2
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+UInt8 = NDArray[np.uint8]
+
+
+def frame_start_sample(frame: int) -> int:
+    """First sample (16 kHz) of motion frame `frame`."""
+    return frame * SAMPLE_RATE_HZ // MOTION_FPS
+
+
+def frames_in(samples: int) -> int:
+    """Whole motion frames in `samples` samples, rounded as the published code rounds (in floats)."""
+    return int(samples / SAMPLE_RATE_HZ * MOTION_FPS)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Mono speech. `samples` (N,) in -1..1, any N >= 0; chunks follow one another without gaps."""
+
+    samples: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class MelFrame:
+    """Normalised log-mel. `rows` (2, 80), about 0..1, for motion frame `frame`."""
+
+    frame: int
+    rows: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFrame:
+    """Speech features. `rows` (2, F)."""
+
+    frame: int
+    rows: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedFrame:
+    """Speech features on the subject's manifold.
+
+    `rows` (2, F); `neighbours` (2, K) int32 rows of the feature base, nearest first; `weights` (2, K),
+    each row sums to 1.
+    """
+
+    frame: int
+    rows: Float32
+    neighbours: Int32
+    weights: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class MouthFrame:
+    """Displacement of the 25 mouth-related points. `points` (25, 3), the subject's units."""
+
+    frame: int
+    points: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class PoseFrame:
+    """Predicted head motion about the subject's mean, before amplification and smoothing.
+
+    `sample` (12,): three angles in degrees, translation (3) in the subject's units, and their
+    velocities; `raw` (25,): mixture logit, 12 means, 12 negative log sigmas.
+    """
+
+    frame: int
+    sample: Float32
+    raw: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeFrame:
+    """The mouth, smoothed, amplified, its lips apart, on the mean face. `points` (73, 3), the subject's units."""
+
+    frame: int
+    points: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFrame:
+    """The head in the camera's axes. `pose` (6,): angles in degrees (x, y, z), translation."""
+
+    frame: int
+    pose: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceFrame:
+    """How far the mouth may follow the speech: `gate` 0 (silence: closed) to 1 (somebody speaks)."""
+
+    frame: int
+    gate: float
+
+
+@dataclass(frozen=True, slots=True)
+class MotionFrame:
+    """What was made of one motion frame on the parallel branches, joined by its index."""
+
+    frame: int
+    shape: ShapeFrame
+    head: HeadFrame
+    voice: VoiceFrame
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFrame:
+    """The whole face in the subject's own axes (`points` (73, 3)), and its pose (6,) as in HeadFrame."""
+
+    frame: int
+    points: Float32
+    pose: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkFrame:
+    """Pixels of a square picture: x right, y down. `points` (73, 2), `shoulders` (18, 2)."""
+
+    frame: int
+    points: Float32
+    shoulders: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """The lines of face and shoulders. `pixels` (S, S) uint8, 0 or 255."""
+
+    frame: int
+    pixels: UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture. `pixels` (H, W, 3) uint8 RGB; shows motion frame `frame`."""
+
+    frame: int
+    pixels: UInt8

@@ -1,0 +1,218 @@
+"""The bundle: a subject on disk. A folder with `manifest.json`, ONNX files, `.npz` arrays and pictures.
+
+    manifest.json          format, name, licence, consent, provenance, per-stage settings, sha256 of every file
+    speech.onnx            mel rows -> features, recurrent state
+    mouth.onnx, pose.onnx  features -> motion, recurrent state
+    render.onnx            feature map -> picture; render_constants.onnx (candidates -> its constants), where it has any
+    manifold.npz           feature_base (N, F)
+    face.npz               mean_points, rest_points (73, 3), eye_track (T, E, 3), eye_indices (E,), closed_mouth (18, 3)
+    camera.npz             intrinsics (3, 3), scale (), mean_translation (3,), shoulders (18, 3), shoulders_translation (3,)
+    candidates/0.png …     four pictures, where the renderer takes them
+    preview.jpg            what the subject looks like
+
+Nothing in a bundle can run code. Every file is read whole, hashed, and only then used, so that what
+was checked is what is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .errors import BundleError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MAX_FILES = 64
+MAX_FILE_BYTES = 1 << 30
+MAX_MANIFEST_BYTES = 1 << 20
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+C = TypeVar("C")
+
+
+class FileEntry(BaseModel):
+    """What a file must be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
+
+
+class Consent(BaseModel):
+    """Who is shown, and who agreed to it, in their own words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    shows: str
+    statement: str
+
+
+class Manifest(BaseModel):
+    """`manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: int
+    name: str
+    title: str
+    licence: str
+    consent: Consent
+    provenance: str
+    created: str
+    settings: dict[str, dict[str, Any]]
+    files: Annotated[dict[str, FileEntry], Field(max_length=MAX_FILES)]
+
+
+def check_name(name: str) -> str:
+    """`name` itself; BundleError unless it is lower-case letters, digits, `-`, `_`, at most 40."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise BundleError(
+            f"'{name}' is no name for a subject. Use up to 40 lower-case letters, digits, '-' and '_', "
+            "beginning with a letter or digit."
+        )
+    return name
+
+
+def check_member(path: str) -> str:
+    """`path` itself; BundleError unless it is a plain relative path inside a bundle."""
+    pure = PurePosixPath(path)
+    plain = not pure.is_absolute() and pure.as_posix() == path and len(pure.parts) <= 2
+    if not plain or any(p in ("", ".", "..") or "\\" in p or ":" in p or p.startswith(".") for p in pure.parts):
+        raise BundleError(f"The bundle names '{path}', which is not a plain path inside it. Do not use this bundle.")
+    return path
+
+
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """The manifest from its JSON; `where` names the bundle in messages."""
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise BundleError(f"{where}: {MANIFEST} is absurdly large ({len(text)} bytes). Get the bundle again.")
+    try:
+        raw = json.loads(text)
+        found = raw.get("format") if isinstance(raw, dict) else None
+        if isinstance(found, int) and found > FORMAT:
+            raise BundleError(
+                f"{where}: made for a newer lsp-cam (bundle format {found}, this one reads {FORMAT}). Upgrade lsp-cam."
+            )
+        manifest = Manifest.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(p) for p in first["loc"])
+        raise BundleError(f"{where}: {MANIFEST} is not valid: {place}: {first['msg']}. Get the bundle again.") from None
+    except (ValueError, RecursionError):
+        raise BundleError(f"{where}: {MANIFEST} is damaged (not JSON). Get the bundle again.") from None
+    if manifest.format != FORMAT:
+        raise BundleError(f"{where}: unknown bundle format {manifest.format}; this lsp-cam reads {FORMAT}.")
+    check_name(manifest.name)
+    for path in manifest.files:
+        check_member(path)
+    return manifest
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bundle, opened. `root` is its folder."""
+
+    root: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, root: Path) -> Subject:
+        """Read the manifest; the other files are read (and checked) when they are needed."""
+        path = root / MANIFEST
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"{root.name}: {MANIFEST} is missing. Install the bundle again.")
+        return cls(root, parse_manifest(path.read_bytes(), root.name))
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def has(self, path: str) -> bool:
+        """Whether the manifest lists `path`."""
+        return path in self.manifest.files
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file, checked against the manifest."""
+        entry = self.manifest.files.get(path)
+        if entry is None:
+            raise BundleError(f"{self.name}: the bundle has no {path}. Install the bundle again.")
+        file = self.root / path
+        if file.is_symlink() or any(p.is_symlink() for p in file.parents if self.root in p.parents):
+            raise BundleError(f"{self.name}: {path} is a symbolic link. Do not use this bundle.")
+        if not file.is_file():
+            raise BundleError(f"{self.name}: {path} is missing. Install the bundle again.")
+        if file.stat().st_size != entry.bytes:
+            raise BundleError(f"{self.name}: {path} has another size than the manifest says. Install the bundle again.")
+        data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise BundleError(f"{self.name}: {path} was changed (checksum differs). Install the bundle again.")
+        return data
+
+    def arrays(self, path: str, **wanted: tuple[int | None, ...]) -> dict[str, NDArray[Any]]:
+        """Arrays of an `.npz` by name, each of the shape `wanted` gives (None: any length).
+
+        Pickled (object) arrays and missing, misshapen or non-finite ones raise BundleError.
+        """
+        data = self.read(path)
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as npz:
+                found = {key: npz[key] for key in wanted if key in npz.files}
+        except (ValueError, OSError, EOFError, KeyError, MemoryError) as error:
+            raise BundleError(f"{self.name}: {path} cannot be read ({error}). Do not use this bundle.") from None
+        for key, shape in wanted.items():
+            if key not in found:
+                raise BundleError(f"{self.name}: {path} has no array '{key}'. Install the bundle again.")
+            got = found[key].shape
+            if len(got) != len(shape) or any(w is not None and w != g for w, g in zip(shape, got, strict=True)):
+                raise BundleError(f"{self.name}: {path}: '{key}' has the shape {got}, not {shape}.")
+            if not np.isfinite(found[key]).all():
+                raise BundleError(f"{self.name}: {path}: '{key}' holds values that are not finite.")
+        return found
+
+    def config(self, stage: str, kind: type[C]) -> C:
+        """The settings of `stage` as its own Config; what is not set keeps that Config's default."""
+        try:
+            return TypeAdapter(kind).validate_python(self.manifest.settings.get(stage, {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join([stage, *(str(p) for p in first["loc"])])
+            raise BundleError(f"{self.name}: setting {place}: {first['msg']}.") from None
+
+    def verify(self) -> None:
+        """Read and check every file; a file that the manifest does not list is an error too."""
+        for path in self.manifest.files:
+            self.read(path)
+        listed = {MANIFEST, *self.manifest.files}
+        for file in sorted(self.root.rglob("*")):
+            member = file.relative_to(self.root).as_posix()
+            if member not in listed and (file.is_symlink() or not file.is_dir()):
+                raise BundleError(f"{self.name}: {member} does not belong to the bundle. Install it again.")
+
+
+def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Subject:
+    """Write `files` and a manifest (the given fields, with `format` and `files` filled in) below `root`."""
+    for path, data in files.items():
+        target = root / check_member(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    entries = {p: {"sha256": hashlib.sha256(d).hexdigest(), "bytes": len(d)} for p, d in sorted(files.items())}
+    text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=1, ensure_ascii=False).encode()
+    parse_manifest(text, root.name)
+    (root / MANIFEST).write_bytes(text + b"\n")
+    return Subject.open(root)
+
+
+def npz_bytes(**arrays: NDArray[Any]) -> bytes:
+    """An `.npz` (compressed, no pickle) of the arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
