@@ -6,7 +6,8 @@
     render.onnx            feature map -> picture; render_constants.onnx (candidates -> its constants), where it has any
     manifold.npz           feature_base (N, F)
     face.npz               mean_points, rest_points (73, 3), eye_track (T, E, 3), eye_indices (E,), closed_mouth (18, 3)
-    camera.npz             intrinsics (3, 3), scale (), mean_translation (3,), shoulders (18, 3), shoulders_translation (3,)
+    camera.npz             intrinsics (3, 3), scale (), mean_translation (3,), shoulders (18, 3),
+                           shoulders_translation (3,)
     candidates/0.png …     four pictures, where the renderer takes them
     preview.jpg            what the subject looks like
 
@@ -20,9 +21,12 @@ import hashlib
 import io
 import json
 import re
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -35,8 +39,19 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MAX_FILES = 64
 MAX_FILE_BYTES = 1 << 30
+MAX_BUNDLE_BYTES = 1 << 32
+MAX_ARRAY_BYTES = 1 << 29
 MAX_MANIFEST_BYTES = 1 << 20
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+# Plain ASCII: two names that look alike, or that one file system takes for the same, cannot be told apart.
+PART_PATTERN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+DEVICE_PATTERN = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+# What numpy and zipfile are known to raise on bytes that are no honest .npz.
+UNREADABLE_NPZ = (
+    zipfile.BadZipFile, zlib.error, struct.error, ValueError, OSError, EOFError, KeyError, MemoryError,
+    NotImplementedError, RuntimeError, OverflowError, TypeError, SyntaxError,
+)  # fmt: skip
 
 C = TypeVar("C")
 
@@ -83,20 +98,31 @@ def check_name(name: str) -> str:
 
 
 def check_member(path: str) -> str:
-    """`path` itself; BundleError unless it is a plain relative path inside a bundle."""
-    pure = PurePosixPath(path)
-    plain = not pure.is_absolute() and pure.as_posix() == path and len(pure.parts) <= 2
-    if not plain or any(p in ("", ".", "..") or "\\" in p or ":" in p or p.startswith(".") for p in pure.parts):
+    """`path` itself; BundleError unless it is a plain relative path inside a bundle, on any system."""
+    parts = path.split("/")
+    plain = len(parts) <= 2 and all(len(p) <= 64 and PART_PATTERN.fullmatch(p) for p in parts)
+    if not plain or any(DEVICE_PATTERN.fullmatch(p) for p in parts):
         raise BundleError(f"The bundle names '{path}', which is not a plain path inside it. Do not use this bundle.")
     return path
+
+
+def check_members(files: Mapping[str, FileEntry], where: str) -> None:
+    """BundleError unless the paths are plain, differ on every file system, and are of a bearable size together."""
+    names = [check_member(path).lower() for path in files]
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    if len(set(names)) < len(names) or folders & set(names) or MANIFEST in names:
+        raise BundleError(f"{where}: {MANIFEST} names the same file twice. Do not use this bundle.")
+    total = sum(entry.bytes for entry in files.values())
+    if total > MAX_BUNDLE_BYTES:
+        raise BundleError(f"{where}: absurdly large ({total} bytes). Do not use this bundle.")
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:
     """The manifest from its JSON; `where` names the bundle in messages."""
     if len(text) > MAX_MANIFEST_BYTES:
-        raise BundleError(f"{where}: {MANIFEST} is absurdly large ({len(text)} bytes). Get the bundle again.")
+        raise BundleError(f"{where}: {MANIFEST} is absurdly large. Get the bundle again.")
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
         found = raw.get("format") if isinstance(raw, dict) else None
         if isinstance(found, int) and found > FORMAT:
             raise BundleError(
@@ -112,9 +138,19 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     if manifest.format != FORMAT:
         raise BundleError(f"{where}: unknown bundle format {manifest.format}; this lsp-cam reads {FORMAT}.")
     check_name(manifest.name)
-    for path in manifest.files:
-        check_member(path)
+    check_members(manifest.files, where)
     return manifest
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 @dataclass(frozen=True)
@@ -130,7 +166,12 @@ class Subject:
         path = root / MANIFEST
         if path.is_symlink() or not path.is_file():
             raise BundleError(f"{root.name}: {MANIFEST} is missing. Install the bundle again.")
-        return cls(root, parse_manifest(path.read_bytes(), root.name))
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_MANIFEST_BYTES + 1)
+        except OSError as error:
+            raise BundleError(f"{root.name}: {MANIFEST} cannot be read ({error.strerror}).") from None
+        return cls(root, parse_manifest(text, root.name))
 
     @property
     def name(self) -> str:
@@ -152,7 +193,10 @@ class Subject:
             raise BundleError(f"{self.name}: {path} is missing. Install the bundle again.")
         if file.stat().st_size != entry.bytes:
             raise BundleError(f"{self.name}: {path} has another size than the manifest says. Install the bundle again.")
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise BundleError(f"{self.name}: {path} cannot be read ({error.strerror}).") from None
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BundleError(f"{self.name}: {path} was changed (checksum differs). Install the bundle again.")
         return data
@@ -162,20 +206,13 @@ class Subject:
 
         Pickled (object) arrays and missing, misshapen or non-finite ones raise BundleError.
         """
-        data = self.read(path)
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as npz:
-                found = {key: npz[key] for key in wanted if key in npz.files}
-        except (ValueError, OSError, EOFError, KeyError, MemoryError) as error:
-            raise BundleError(f"{self.name}: {path} cannot be read ({error}). Do not use this bundle.") from None
+        found = _load_npz(self.read(path), f"{self.name}: {path}", frozenset(wanted))
         for key, shape in wanted.items():
             if key not in found:
                 raise BundleError(f"{self.name}: {path} has no array '{key}'. Install the bundle again.")
             got = found[key].shape
             if len(got) != len(shape) or any(w is not None and w != g for w, g in zip(shape, got, strict=True)):
                 raise BundleError(f"{self.name}: {path}: '{key}' has the shape {got}, not {shape}.")
-            if not np.isfinite(found[key]).all():
-                raise BundleError(f"{self.name}: {path}: '{key}' holds values that are not finite.")
         return found
 
     def config(self, stage: str, kind: type[C]) -> C:
@@ -188,9 +225,11 @@ class Subject:
             raise BundleError(f"{self.name}: setting {place}: {first['msg']}.") from None
 
     def verify(self) -> None:
-        """Read and check every file; a file that the manifest does not list is an error too."""
+        """Read and check every file and array; a file that the manifest does not list is an error too."""
         for path in self.manifest.files:
-            self.read(path)
+            data = self.read(path)
+            if path.endswith(".npz"):
+                _load_npz(data, f"{self.name}: {path}")
         listed = {MANIFEST, *self.manifest.files}
         for file in sorted(self.root.rglob("*")):
             member = file.relative_to(self.root).as_posix()
@@ -209,6 +248,24 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     parse_manifest(text, root.name)
     (root / MANIFEST).write_bytes(text + b"\n")
     return Subject.open(root)
+
+
+def _load_npz(data: bytes, where: str, wanted: frozenset[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of an `.npz` that are `wanted` (None: all); BundleError unless they are finite numbers."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_ARRAY_BYTES:
+                raise BundleError(f"{where} holds arrays of an absurd size. Do not use this bundle.")
+        with np.load(io.BytesIO(data), allow_pickle=False) as npz:
+            found = {key: npz[key] for key in npz.files if wanted is None or key in wanted}
+    except UNREADABLE_NPZ as error:
+        raise BundleError(f"{where} cannot be read ({error}). Do not use this bundle.") from None
+    for key, array in found.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+            raise BundleError(f"{where}: '{key}' is not an array of numbers. Do not use this bundle.")
+        if not np.isfinite(array).all():
+            raise BundleError(f"{where}: '{key}' holds values that are not finite.")
+    return found
 
 
 def npz_bytes(**arrays: NDArray[Any]) -> bytes:

@@ -1,0 +1,41 @@
+# Two commands do all the set-up: `make start` runs the main job, `make test` passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: start test lint install install-dev bench clean
+
+start: $(VENV)/.runtime
+	$(BIN)/lsp-cam start --foreground $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+install: $(VENV)/.runtime
+install-dev: $(VENV)/.dev
+
+# The runtime: no torch. Versions are the locked ones; pip only.
+$(VENV)/.runtime: pyproject.toml requirements/runtime.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# Tests and training on top; torch is pinned by itself so that pip takes a CPU build where there is one.
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	touch $@
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/motion.py
+
+clean:
+	rm -rf $(VENV)

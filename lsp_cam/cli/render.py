@@ -1,0 +1,113 @@
+"""`render` and `trace`: a recording in, a video or every intermediate array out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import print_line
+
+if TYPE_CHECKING:
+    from ..pipeline import PipelineConfig
+
+Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="A recording of speech, in any format.")]
+SubjectName = Annotated[str, typer.Option("--subject", "-s", help="Who speaks it.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same head motion.")]
+SmoothingOption = Annotated[str, typer.Option("--smoothing", help="live or published (clip-wide, as the paper's code).")]
+Sigma = Annotated[
+    float | None, typer.Option("--sigma", min=0.0, max=4.0, help="Scale of the head's random motion; 0: none.")
+]
+EngineName = Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands on `app`."""
+    app.command()(render)
+    app.command()(trace)
+
+
+def render(
+    audio: Audio,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.mp4", help="The video to write.")],
+    subject: SubjectName = "demo",
+    fps: Annotated[int, typer.Option("--fps", help="Pictures per second, 1 to 60.")] = 30,
+    seed: Seed = 0,
+    sigma: Sigma = None,
+    smoothing: SmoothingOption = "live",
+    pose_track: Annotated[
+        Path | None, typer.Option("--pose-track", help="Head motion to use: .npy, .npz or .csv of yaw,pitch,roll,x,y,z.")
+    ] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the head's motion.")] = False,
+    engine: EngineName = "auto",
+    threads: Threads = None,
+) -> None:
+    """Render a recording as a video of the subject speaking it."""
+    from ..backends.choose import open_engine
+    from ..devices.videofile import VideoFile
+    from ..devices.wavfile import read_audio
+    from ..dub import check_fps, dub, picture_count
+    from ..pipeline import Pipeline
+    from ..stages.steer import Steering, read_track
+    from ..store import Store
+
+    check_fps(fps)
+    config = _config(smoothing, seed, sigma)
+    track = read_track(pose_track) if pose_track is not None else None
+    chosen = Store().get(subject)
+    samples = read_audio(audio)
+    steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
+    with VideoFile(output, samples) as video:
+        pipeline = Pipeline(chosen, open_engine(engine, threads), config)
+        video.open((pipeline.size, pipeline.size), fps)
+        for frame in _progress(dub(pipeline, samples, fps, steering), picture_count(len(samples), fps)):
+            video.send(frame.pixels)
+    print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")
+
+
+def trace(
+    audio: Audio,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="TRACE.npz", help="The arrays to write.")],
+    subject: SubjectName = "demo",
+    smoothing: SmoothingOption = "live",
+    sigma: Sigma = None,
+    seed: Seed = 0,
+    candidates: Annotated[
+        Path | None, typer.Option("--candidates", help="A .npy (1, 12, H, W) in -1..1 in place of the pictures.")
+    ] = None,
+    engine: EngineName = "auto",
+    threads: Threads = None,
+) -> None:
+    """Write every intermediate array of the chain for a recording."""
+    from ..backends.choose import open_engine
+    from ..devices.wavfile import read_audio
+    from ..store import Store
+    from ..trace import read_candidates, write_trace
+    from ..trace import trace as run
+
+    config = _config(smoothing, seed, sigma)
+    chosen = Store().get(subject)
+    pictures = read_candidates(candidates) if candidates is not None else None
+    arrays = run(read_audio(audio), chosen, open_engine(engine, threads), config, pictures)
+    write_trace(output, arrays)
+    print_line(f"{output}: {len(arrays)} arrays, {len(arrays['landmarks'])} frames")
+
+
+def _config(smoothing: str, seed: int, sigma: float | None) -> PipelineConfig:
+    from ..errors import UsageError
+    from ..pipeline import PipelineConfig
+
+    if smoothing not in ("live", "published"):
+        raise UsageError(f"--smoothing {smoothing}: choose live or published.")
+    return PipelineConfig("live" if smoothing == "live" else "published", seed, sigma)
+
+
+def _progress(frames: Any, total: int) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield from progress.track(frames, total=total)

@@ -1,0 +1,89 @@
+"""The audio clock: when each sample of the speech was captured, on the machine's monotonic clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+
+from ..packets import SAMPLE_RATE_HZ
+
+SPAN_S = 1.0
+SPANS = 30
+SPANS_FOR_SLOPE = 8
+MAX_SKEW = 1e-3
+JUMP_S = 0.05
+
+
+class _Line(NamedTuple):
+    """Capture time of sample s: s / rate + offset_s + skew * (s / rate - origin_s)."""
+
+    origin_s: float
+    offset_s: float
+    skew: float
+
+
+class AudioClock:
+    """Fits a slow line through the earliest arrivals.
+
+    A block can be late (a busy machine) but never early, so of each second of speech only the earliest
+    arrival counts; a line through the last `SPANS` of them follows the skew between sound card and machine.
+    One thread reports blocks; any thread may ask.
+    """
+
+    def __init__(self) -> None:
+        self._line: _Line | None = None
+        self._spans: deque[tuple[float, float]] = deque(maxlen=SPANS)
+        self._began_s = 0.0
+        self._earliest: tuple[float, float] | None = None
+
+    def heard(self, first_sample: int, captured_s: float) -> None:
+        """The block that starts with `first_sample` was captured at `captured_s`."""
+        at_s = first_sample / SAMPLE_RATE_HZ
+        late_s = captured_s - at_s
+        if self._line is not None and late_s < self._offset(at_s) - JUMP_S:
+            self._restart()  # earlier than possible: the capture timeline was moved
+        if self._earliest is not None and at_s - self._began_s >= SPAN_S:
+            self._close()
+        if self._earliest is None:
+            self._began_s = at_s
+        if self._earliest is None or late_s < self._earliest[1]:
+            self._earliest = (at_s, late_s)
+            if not self._spans:
+                self._line = _Line(at_s, late_s, 0.0)
+
+    def time_of(self, sample: int) -> float | None:
+        """When `sample` was captured, in monotonic seconds; None before the first block."""
+        at_s = sample / SAMPLE_RATE_HZ
+        return None if self._line is None else at_s + self._offset(at_s)
+
+    @property
+    def skew_ppm(self) -> float:
+        """How much slower the sound card's clock runs than the machine's, in parts per million."""
+        return 0.0 if self._line is None else self._line.skew * 1e6
+
+    def _offset(self, at_s: float) -> float:
+        line = self._line
+        assert line is not None
+        return line.offset_s + line.skew * (at_s - line.origin_s)
+
+    def _restart(self) -> None:
+        self._spans.clear()
+        self._earliest = None
+
+    def _close(self) -> None:
+        """End the current second: fit the line through the earliest arrivals again."""
+        assert self._earliest is not None
+        at_s, late_s = self._earliest
+        if self._spans and late_s - self._offset(at_s) > JUMP_S:
+            self._spans.clear()  # a whole second came late: samples were lost or the machine slept
+        self._spans.append(self._earliest)
+        self._earliest = None
+        points = np.asarray(self._spans)
+        middle_s, offset_s = points.mean(axis=0)
+        skew = 0.0
+        if len(points) >= SPANS_FOR_SLOPE:
+            x, y = points[:, 0] - middle_s, points[:, 1] - offset_s
+            skew = float(np.clip((x @ y) / (x @ x), -MAX_SKEW, MAX_SKEW))
+        self._line = _Line(float(middle_s), float(offset_s), skew)

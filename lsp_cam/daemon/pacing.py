@@ -1,0 +1,108 @@
+"""Which pictures are due, and when: the arithmetic between motion frames, pictures and the camera's ticks."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+from ..packets import MOTION_FPS
+
+T = TypeVar("T")
+
+
+def is_due(frame: int, fps: int) -> bool:
+    """Whether motion frame `frame` is shown at `fps` (up to 60): picture k shows frame k * 60 // fps."""
+    picture = -(-frame * fps // MOTION_FPS)
+    return picture * MOTION_FPS // fps == frame
+
+
+class Pacer:
+    """Deadlines `period_s` apart from `start_s` on. Time that was slept through is left out, not made up for."""
+
+    def __init__(self, period_s: float, start_s: float) -> None:
+        self._period_s = period_s
+        self._start_s = start_s
+        self._tick = 0
+
+    @property
+    def deadline_s(self) -> float:
+        """When the next tick is due."""
+        return self._start_s + self._tick * self._period_s
+
+    def passed(self, now_s: float) -> int:
+        """The tick was served at `now_s`; go on to the next one in the future. Gives how many were missed."""
+        following = max(self._tick + 1, int((now_s - self._start_s) / self._period_s) + 1)
+        # One period late is served at once: the camera catches up without anybody seeing it.
+        if now_s - self.deadline_s < 2 * self._period_s:
+            following = self._tick + 1
+        missed = following - self._tick - 1
+        self._tick = following
+        return missed
+
+
+class DuePictures(Generic[T]):
+    """What waits to be rendered: a few, newest last. Skips evenly when there is too much."""
+
+    def __init__(self, depth: int = 3) -> None:
+        self._waiting: deque[T] = deque(maxlen=depth)
+        self._changed = threading.Condition()
+        self.skipped = 0
+
+    def put(self, picture: T) -> None:
+        """A picture has become due; of too many the oldest is skipped."""
+        with self._changed:
+            self.skipped += len(self._waiting) == self._waiting.maxlen
+            self._waiting.append(picture)
+            self._changed.notify()
+
+    def take(self, timeout_s: float, hurry: bool) -> T | None:
+        """The oldest, or in a hurry the newest (skipping the others); None after `timeout_s`.
+
+        A renderer that is slower than the pictures come should hurry: what it shows is then evenly
+        spaced and not late. One that can keep up should not: a burst from the sound card loses nothing.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._waiting) > 0, timeout_s):
+                return None
+            if not hurry:
+                return self._waiting.popleft()
+            newest = self._waiting.pop()
+            self.skipped += len(self._waiting)
+            self._waiting.clear()
+            return newest
+
+
+class JitterBuffer(Generic[T]):
+    """Rendered pictures on their way to the camera: at most `depth`, oldest first.
+
+    A stall of the reader would leave it full, hence late, for good: when every one of `patience`
+    takes in a row leaves something behind, one picture is dropped.
+    """
+
+    def __init__(self, depth: int = 2, patience: int = 60) -> None:
+        self._waiting: deque[T] = deque(maxlen=depth)
+        self._lock = threading.Lock()
+        self._patience = patience
+        self._never_empty = 0
+        self.dropped = 0
+
+    def put(self, picture: T) -> None:
+        """Add a picture; the oldest gives way."""
+        with self._lock:
+            self.dropped += len(self._waiting) == self._waiting.maxlen
+            self._waiting.append(picture)
+
+    def take(self) -> T | None:
+        """The next picture; None when nothing new has come."""
+        with self._lock:
+            if not self._waiting:
+                self._never_empty = 0
+                return None
+            picture = self._waiting.popleft()
+            self._never_empty = self._never_empty + 1 if self._waiting else 0
+            if self._never_empty >= self._patience:
+                picture = self._waiting.popleft()
+                self._never_empty = 0
+                self.dropped += 1
+            return picture

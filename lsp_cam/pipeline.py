@@ -1,0 +1,219 @@
+"""Plain wiring of the stages: speech to landmarks, landmarks to pictures. No threads, no devices."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .backends.base import Engine
+from .packets import (
+    AudioChunk,
+    FeatureMap,
+    Float32,
+    Frame,
+    HeadFrame,
+    LandmarkFrame,
+    MotionFrame,
+    ShapeFrame,
+    VoiceFrame,
+    frame_start_sample,
+)
+from .stages.face import FaceStage
+from .stages.featuremap import FeatureMapStage
+from .stages.head import ClipHead, LiveHead
+from .stages.manifold import ManifoldStage
+from .stages.mel import MelStage
+from .stages.mouth import MouthStage
+from .stages.pose import PoseStage
+from .stages.project import ProjectStage
+from .stages.render import RenderStage
+from .stages.shape import ClipShape, LiveShape
+from .stages.speech import SpeechStage
+from .stages.steer import Steering, SteerStage
+from .stages.voice import VoiceStage
+from .stream import Stage
+from .subject import Subject
+
+Smoothing = Literal["live", "published"]
+Observe = Callable[[str, float], None]
+Tap = Callable[[str, Any], None]
+
+# Who takes what a stage gives; shape, head and voice meet in the join.
+_NEXT = {
+    "mel": ("speech",),
+    "speech": ("manifold",),
+    "manifold": ("mouth", "pose"),
+    "mouth": ("shape",),
+    "pose": ("head",),
+    "steer": ("face",),
+    "face": ("project",),
+}
+_JOINED = ("shape", "head", "voice")
+_ORDER = ("mel", "voice", "speech", "manifold", "mouth", "pose", "shape", "head", "steer", "face", "project")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """How to run a subject. `sigma`: scale of the head's random motion (None: the subject's own)."""
+
+    smoothing: Smoothing = "live"
+    seed: int = 0
+    sigma: float | None = None
+
+
+@dataclass(slots=True)
+class MotionState:
+    """The state of every stage by name, and the packets that wait for their partners in the join."""
+
+    stages: dict[str, Any]
+    waiting: dict[str, deque[Any]] = field(default_factory=lambda: {name: deque() for name in _JOINED})
+
+
+class MotionChain:
+    """Speech to landmarks: a stage made of stages (AudioChunk -> LandmarkFrame)."""
+
+    def __init__(self, stages: dict[str, Stage[Any, Any, Any]], observe: Observe | None, tap: Tap | None) -> None:
+        self._stages = stages
+        self._observe = observe
+        self._tap = tap
+
+    def start(self) -> MotionState:
+        return MotionState({name: stage.start() for name, stage in self._stages.items()})
+
+    def step(self, x: AudioChunk, state: MotionState) -> tuple[list[LandmarkFrame], MotionState]:
+        out: list[LandmarkFrame] = []
+        self._feed("voice", x, state, out)
+        self._feed("mel", x, state, out)
+        return out, state
+
+    def flush(self, state: MotionState) -> tuple[list[LandmarkFrame], MotionState]:
+        out: list[LandmarkFrame] = []
+        for name in _ORDER:
+            if name in self._stages:
+                ys, state.stages[name] = self._stages[name].flush(state.stages[name])
+                for y in ys:
+                    self._deliver(name, y, state, out)
+        return out, state
+
+    def _feed(self, name: str, x: Any, state: MotionState, out: list[LandmarkFrame]) -> None:
+        if name not in self._stages:
+            return
+        began = time.perf_counter()
+        ys, state.stages[name] = self._stages[name].step(x, state.stages[name])
+        if self._observe is not None:
+            self._observe(name, time.perf_counter() - began)
+        for y in ys:
+            self._deliver(name, y, state, out)
+
+    def _deliver(self, name: str, y: Any, state: MotionState, out: list[LandmarkFrame]) -> None:
+        if self._tap is not None:
+            self._tap(name, y)
+        if name == "project":
+            out.append(y)
+        elif name in _JOINED:
+            state.waiting[name].append(y)
+            self._join(state, out)
+        for following in _NEXT.get(name, ()):
+            self._feed(following, y, state, out)
+
+    def _join(self, state: MotionState, out: list[LandmarkFrame]) -> None:
+        shapes, heads, voices = (state.waiting[name] for name in _JOINED)
+        gated = "voice" in self._stages
+        while shapes and heads and (voices or not gated):
+            shape: ShapeFrame = shapes.popleft()
+            head: HeadFrame = heads.popleft()
+            voice = voices.popleft() if gated else VoiceFrame(shape.frame, 1.0)
+            assert shape.frame == head.frame == voice.frame, "branches of the chain lost step"
+            self._feed("steer", MotionFrame(shape.frame, shape, head, voice), state, out)
+
+
+class Pipeline:
+    """A subject, ready to run on an engine."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        engine: Engine,
+        config: PipelineConfig = PipelineConfig(),
+        observe: Observe | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        self.subject = subject
+        self.config = config
+        self._observe = observe
+        stages = motion_stages(subject, engine, config)
+        self._stages = stages
+        self.motion = MotionChain(stages, observe, tap)
+        self._featuremap = FeatureMapStage.from_subject(subject)
+        self._render = RenderStage.from_subject(subject, engine)
+        self.size = self._featuremap.config.size
+        self.look_ahead_frames: int = stages["mouth"].config.look_ahead_frames
+        # From the first sample that a frame shows to the last that it waits for: its own frame, the
+        # look-ahead, and the second mel row, which reaches half a frame into the next one.
+        self.look_ahead_samples = frame_start_sample(self.look_ahead_frames + 1) + MelStage.overhang_samples
+
+    def idle(self) -> LandmarkFrame:
+        """The portrait at rest, before any speech: mouth closed, head at its mean."""
+        shape = ShapeFrame(0, self._stages["face"].rest_points)
+        head = HeadFrame(0, self._stages["head"].rest_pose)
+        motion = MotionFrame(0, shape, head, VoiceFrame(0, 0.0))
+        faces, _ = self._stages["face"].step(motion, self._stages["face"].start())
+        landmarks, _ = self._stages["project"].step(faces[0], self._stages["project"].start())
+        frame: LandmarkFrame = landmarks[0]
+        return frame
+
+    def steer(self, state: MotionState, steering: Steering) -> MotionState:
+        """The state with the head under `steering` from the next frame on."""
+        state.stages["steer"] = self._stages["steer"].turn(state.stages["steer"], steering)
+        return state
+
+    def draw(self, landmarks: LandmarkFrame) -> FeatureMap:
+        """The feature map of a motion frame."""
+        return self._timed("featuremap", self._featuremap.draw, landmarks)
+
+    def render(self, feature_map: FeatureMap) -> Frame:
+        """The picture of a feature map."""
+        return self._timed("render", self._render.render, feature_map)
+
+    def generate(self, feature_map: FeatureMap) -> Float32:
+        """What the generator gives: (1, 3, S, S) float32 in -1..1, before it becomes a picture."""
+        return self._render.generate(feature_map)
+
+    def use_candidates(self, engine: Engine, candidates: Float32) -> None:
+        """Put `candidates` (1, 12, S, S) float32 in -1..1 in the place of the bundle's pictures."""
+        self._render = RenderStage.from_subject(self.subject, engine, candidates)
+
+    def _timed(self, name: str, function: Callable[[Any], Any], x: Any) -> Any:
+        began = time.perf_counter()
+        y = function(x)
+        if self._observe is not None:
+            self._observe(name, time.perf_counter() - began)
+        return y
+
+
+def motion_stages(subject: Subject, engine: Engine, config: PipelineConfig) -> dict[str, Any]:
+    """The stages from speech to landmarks by name; `voice` only where silence closes the mouth (live)."""
+    live = config.smoothing == "live"
+    mouth = MouthStage.from_subject(subject, engine)
+    pose = PoseStage.from_subject(subject, engine, seed=config.seed, sigma_scale=config.sigma, pad_tail=live)
+    slack = mouth.config.look_ahead_frames - pose.config.look_ahead_frames
+    stages: dict[str, Any] = {
+        "mel": MelStage(),
+        "speech": SpeechStage.from_subject(subject, engine),
+        "manifold": ManifoldStage.from_subject(subject),
+        "mouth": mouth,
+        "pose": pose,
+        "shape": LiveShape.from_subject(subject)
+        if live
+        else ClipShape.from_subject(subject, drop_tail_frames=pose.config.look_ahead_frames),
+        "head": LiveHead.from_subject(subject, look_ahead_frames=max(slack, 0)) if live else ClipHead.from_subject(subject),
+        "steer": SteerStage.from_subject(subject),
+        "face": FaceStage.from_subject(subject, live=live),
+        "project": ProjectStage.from_subject(subject),
+    }
+    if live:
+        stages["voice"] = VoiceStage(look_ahead_frames=mouth.config.look_ahead_frames)
+    return stages

@@ -1,0 +1,74 @@
+"""Checkpoints that survive a kill at any moment, and the curves beside them."""
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch, numpy and python."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def save(path: Path, step: int, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator) -> None:
+    """Write everything that the next step depends on; the file is either the old or the new one, never half."""
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": rng.bit_generator.state,
+        "torch_rng": torch.get_rng_state(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def resume(path: Path, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator) -> int:
+    """Load what `save` wrote, if there is any; returns the number of steps already done."""
+    if not path.exists():
+        return 0
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    rng.bit_generator.state = state["rng"]
+    torch.set_rng_state(state["torch_rng"])
+    return int(state["step"])
+
+
+def load_model(path: Path, model: nn.Module) -> None:
+    """Load only the weights of a checkpoint."""
+    model.load_state_dict(torch.load(path, weights_only=True)["model"])
+
+
+def log_row(path: Path, **values: float) -> None:
+    """Append one line to a CSV of training curves, with a header when the file is new."""
+    fresh = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as out:
+        if fresh:
+            out.write(",".join(values) + "\n")
+        out.write(",".join(f"{value:.6g}" for value in values.values()) + "\n")
+
+
+def cosine_rate(step: int, steps: int, highest: float, lowest: float, warmup: int = 20) -> float:
+    """Learning rate: a short linear start, then half a cosine from `highest` to `lowest`."""
+    if step < warmup:
+        return highest * (step + 1) / warmup
+    share = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return float(lowest + 0.5 * (highest - lowest) * (1 + np.cos(np.pi * share)))
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate; a parameter group may scale it by its own `scale`."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("scale", 1.0)

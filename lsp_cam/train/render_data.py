@@ -1,0 +1,101 @@
+"""What the lite renderer is trained on: maps, pictures, weights; and the still picture that training begins from."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT, LIPS, NOSE
+from lsp_cam.train.maps import draw_map, drawn_points, followed_shoulders
+from lsp_cam.train.quality import box_around
+from lsp_cam.train.synthetic import Array, Tracked
+
+STEADY = [*CONTOUR, *NOSE, *BROW_RIGHT, *BROW_LEFT]  # points that tell how the head moved
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A clip with its pictures (T, S, S, 3), the drawn points (T, 73, 2) and the shoulders (T, 18, 2) in pixels."""
+
+    frames: NDArray[np.uint8]
+    points: Array
+    shoulders: Array
+    still: int
+
+    @property
+    def side(self) -> int:
+        """Width and height of the pictures."""
+        return int(self.frames.shape[1])
+
+    def feature_map(self, index: int, rng: np.random.Generator | None = None, jitter_px: float = 0.35) -> Tensor:
+        """Map (1, S, S) in 0..1; with `rng`, points are moved a little, as generated ones are never exact."""
+        points, shoulders = self.points[index], self.shoulders[index]
+        if rng is not None and rng.random() < 0.7:
+            points = points + rng.normal(0, jitter_px, points.shape).clip(-0.7, 0.7)
+            shoulders = shoulders + rng.normal(0, jitter_px, shoulders.shape).clip(-0.7, 0.7)
+        return torch.from_numpy(draw_map(points, shoulders, self.side))[None].float() / 255
+
+    def picture(self, index: int) -> Tensor:
+        """Picture (3, S, S) in 0..1."""
+        return torch.from_numpy(self.frames[index].transpose(2, 0, 1).copy()).float() / 255
+
+    def weights(self, index: int) -> Tensor:
+        """Loss weights (1, S, S): 1, more in the face, most at mouth and eyes, where one looks."""
+        weights = np.ones((self.side, self.side), np.float32)
+        points = self.points[index]
+        weights[box_around(points[list(CONTOUR)], 0.15, self.side)] = 2
+        for part, margin in ((LIPS, 0.3), (EYE_RIGHT, 0.4), (EYE_LEFT, 0.4)):
+            weights[box_around(points[list(part)], margin, self.side)] = 8
+        return torch.from_numpy(weights)[None]
+
+    def anchors(self, index: int) -> Tensor:
+        """Steady points and shoulders (P, 2) in pixel-centre coordinates."""
+        return torch.from_numpy(np.concatenate([self.points[index, STEADY], self.shoulders[index]]) - 0.5).float()
+
+
+def open_footage(clip: Tracked, frames: NDArray[np.uint8]) -> Footage:
+    """Join a tracked clip with its pictures."""
+    shoulders = followed_shoulders(clip)
+    return Footage(frames, clip.project(drawn_points(clip)), shoulders, _stillest(clip))
+
+
+def _stillest(clip: Tracked) -> int:
+    """The frame nearest to the mean pose among those with open eyes and a closed mouth."""
+    pose = np.concatenate([clip.angles, clip.translation], axis=1)
+    away = np.linalg.norm((pose - pose.mean(axis=0)) / pose.std(axis=0), axis=1)
+    mouth = np.abs(clip.points[:, [63, 62, 61], 1] - clip.points[:, [58, 59, 60], 1]).mean(axis=1)
+    eyes = clip.points[:, [28, 32], 1].mean(axis=1) - clip.points[:, [30, 34], 1].mean(axis=1)
+    away = away + 2.0 * mouth + 10.0 * (eyes < np.percentile(eyes, 30))
+    return int(away.argmin())
+
+
+def first_texture(footage: Footage) -> tuple[Tensor, Tensor]:
+    """Texture (4, S, S) and background (3, S, S), 0..1: the stillest frame cut out, and the median of all frames."""
+    still = np.ascontiguousarray(footage.frames[footage.still])
+    middle = np.median(footage.frames[:: max(1, len(footage.frames) // 60)], axis=0).astype(np.float32)
+    opacity = cv2.GaussianBlur(_person(footage, still).astype(np.float32), (0, 0), 2.0) * 0.96 + 0.02
+    texture = np.concatenate([still.transpose(2, 0, 1) / 255.0, opacity[None]])
+    return torch.from_numpy(texture).float(), torch.from_numpy(middle.transpose(2, 0, 1) / 255.0).float()
+
+
+def _person(footage: Footage, still: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mask (S, S) of 0 and 1: where the person is in the still frame (grabCut from head, neck and shoulders)."""
+    points, shoulders = footage.points[footage.still], footage.shoulders[footage.still]
+    face = points[list(CONTOUR)]
+    width, chin = float(np.ptp(face[:, 0])), float(face[:, 1].max())
+    brow = float(points[[*BROW_RIGHT, *BROW_LEFT], 1].mean())
+    top = brow - 0.75 * (chin - brow)  # hair reaches about three quarters of the face's height above the brows
+    centre = (int(face[:, 0].mean()), int((top + chin) / 2))
+    mask = np.full(still.shape[:2], cv2.GC_PR_BGD, np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.concatenate([face, shoulders]).astype(int)), cv2.GC_PR_FGD)
+    mask[int(shoulders[:, 1].max()) :] = cv2.GC_PR_FGD
+    cv2.ellipse(mask, centre, (int(0.55 * width), int((chin - top) / 2)), 0, 0, 360, cv2.GC_FGD, -1)
+    mask[: max(0, int(top - 0.1 * width))] = cv2.GC_BGD
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    picture = cv2.cvtColor(still, cv2.COLOR_RGB2BGR)
+    cv2.grabCut(picture, mask, None, *models, 4, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+    inside = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    return np.asarray(cv2.morphologyEx(inside, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)), np.uint8)

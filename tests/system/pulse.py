@@ -1,0 +1,129 @@
+"""A private PulseAudio: microphones and listeners without a sound card.
+
+`with pulse_server() as pulse:` starts a server of its own, in folders of its own. A child started with
+`env=pulse.environ` sees, through PortAudio, the microphone `test_mic` (which hears what is played with
+`pulse.play(...)`) and the loudspeaker `lsp_out`, whose sound any program can record as `lsp_mic`.
+Needs Debian's pulseaudio, pulseaudio-utils, libportaudio2, libasound2-plugins.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = ("pulseaudio", "pactl", "paplay", "parec")
+PCM = 'pcm.{name} {{ type pulse device {name} hint {{ show on description "{label}" }} }}\n'
+
+
+@dataclass(frozen=True)
+class PulseServer:
+    """A running server. `environ` is what a child needs to find it (HOME is the server's own folder too)."""
+
+    folder: Path
+    environ: dict[str, str]
+    rate_hz: int
+
+    def pactl(self, *words: str) -> str:
+        """Run pactl; gives what it printed, or raises AssertionError with what it complained of."""
+        done = subprocess.run(["pactl", *words], env=self.environ, capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, f"pactl {' '.join(words)}: {done.stderr}"
+        return done.stdout.strip()
+
+    def play(self, path: Path, sink: str = "mic_feed") -> subprocess.Popen[bytes]:
+        """Play a WAV file into a sink; the microphone `test_mic` hears what `mic_feed` plays."""
+        return subprocess.Popen(["paplay", "-d", sink, str(path)], env=self.environ, stderr=subprocess.DEVNULL)
+
+    def record(self, path: Path, source: str = "lsp_mic", rate_hz: int = 16_000) -> subprocess.Popen[bytes]:
+        """Record a source into a mono WAV file until the process is terminated."""
+        return subprocess.Popen(
+            ["parec", "-d", source, f"--rate={rate_hz}", "--channels=1", "--format=s16le", "--latency-msec=20",
+             "--file-format=wav", str(path)],
+            env=self.environ, stderr=subprocess.DEVNULL,
+        )
+
+    def plug(self) -> None:
+        """Plug the microphone in."""
+        # Without norewinds the capture timeline jumps whenever playback starts.
+        self.pactl("load-module", "module-null-sink", "sink_name=mic_feed", f"rate={self.rate_hz}", "channels=1",
+                   "channel_map=mono", "norewinds=1", "sink_properties=device.description=MicFeed")
+        self.pactl("load-module", "module-remap-source", "source_name=test_mic", "master=mic_feed.monitor",
+                   "source_properties=device.description=TestMic")
+        self.pactl("set-default-source", "test_mic")
+
+    def unplug(self) -> None:
+        """Pull the microphone out, under whoever records from it."""
+        for line in reversed(self.pactl("list", "short", "modules").splitlines()):
+            if "mic_feed" in line:
+                self.pactl("unload-module", line.split()[0])
+
+
+@contextmanager
+def pulse_server(rate_hz: int = 48_000) -> Iterator[PulseServer]:
+    """Start a server whose microphone runs at `rate_hz`; stops it and removes its folders at the end."""
+    # A socket's path may have 107 bytes at most; pytest's temporary folders are longer than that.
+    folder = Path(tempfile.mkdtemp(prefix="lsp-pulse-", dir="/tmp"))
+    (folder / "native.pa").write_text(
+        f"load-module module-native-protocol-unix socket={folder}/native auth-anonymous=1\n"
+        "load-module module-null-sink sink_name=lsp_out rate=48000 channels=1 channel_map=mono norewinds=1 "
+        "sink_properties=device.description=LspMicSink\n"
+        "load-module module-remap-source source_name=lsp_mic master=lsp_out.monitor "
+        "source_properties=device.description=LspMic\n"
+        "set-default-sink lsp_out\n"
+    )
+    (folder / ".asoundrc").write_text(
+        PCM.format(name="test_mic", label="test mic") + PCM.format(name="lsp_out", label="lsp out")
+    )
+    environ = _environ(folder)
+    server = subprocess.Popen(
+        ["pulseaudio", "-n", "-F", str(folder / "native.pa"), "--daemonize=no", "--exit-idle-time=-1",
+         "--use-pid-file=no", "--disallow-exit", "--log-target=newfile:" + str(folder / "log")],
+        env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        pulse = PulseServer(folder, environ, rate_hz)
+        _await_ready(pulse, server)
+        pulse.plug()
+        yield pulse
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def available() -> bool:
+    """Whether the programs that this needs are installed."""
+    return all(shutil.which(program) for program in PROGRAMS)
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULSE_", "XDG_", "ALSA_"))}
+    return kept | {
+        "HOME": str(folder),
+        "XDG_RUNTIME_DIR": str(folder),
+        "PULSE_RUNTIME_PATH": str(folder),
+        "PULSE_SERVER": f"unix:{folder}/native",
+    }
+
+
+def _await_ready(pulse: PulseServer, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            pulse.pactl("info")
+            return
+        except AssertionError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                log = pulse.folder / "log"
+                raise AssertionError(f"PulseAudio did not start:\n{log.read_text() if log.exists() else ''}") from None
+            time.sleep(0.1)
