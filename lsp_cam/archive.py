@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import struct
@@ -39,6 +40,7 @@ SPARE_BYTES = 16 << 20
 BLOCK_BYTES = 1 << 20
 EPOCH = (1980, 1, 1, 0, 0, 0)
 ENCRYPTED = 0x1 | 0x40 | 0x2000
+LOCATOR_BYTES = 20  # of ZIP64, before the end record
 END_RECORD = struct.Struct("<4s4H2LH")
 UNREADABLE_ZIP = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError,
@@ -47,10 +49,14 @@ UNREADABLE_ZIP = (
 
 
 def pack(subject: Subject, file: Path) -> None:
-    """Write the bundle as an archive: the same bundle gives the same bytes. `file` is replaced in one go."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    """Write the bundle as an archive; `file` is replaced in one go.
+
+    The same bundle gives the same bytes, with any zlib: all is stored, as weights, arrays and pictures would
+    hardly shrink.
+    """
+    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
     try:
-        with zipfile.ZipFile(partial, "x", zipfile.ZIP_DEFLATED, allowZip64=False) as archive:
+        with zipfile.ZipFile(partial, "x", allowZip64=False) as archive:
             _add(archive, MANIFEST, (subject.root / MANIFEST).read_bytes())
             for path in sorted(subject.manifest.files):
                 _add(archive, path, subject.read(path))
@@ -67,13 +73,11 @@ def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
     info = zipfile.ZipInfo(path, EPOCH)
     info.create_system = 3
     info.external_attr = (stat.S_IFREG | 0o644) << 16
-    # Weights do not shrink by much, but pictures and arrays are compressed already: trying costs time for nothing.
-    info.compress_type = zipfile.ZIP_DEFLATED if path.endswith((".onnx", ".json")) else zipfile.ZIP_STORED
     archive.writestr(info, data)
 
 
 def unpack(file: Path, root: Path) -> Subject:
-    """Unpack an archive into the new folder `root`, every checksum checked, all of it on the disk.
+    """Unpack an archive into the new folder `root`, every checksum checked.
 
     BundleError where the archive is not what `pack` writes; then some of it may be below `root`.
     """
@@ -89,23 +93,36 @@ def unpack(file: Path, root: Path) -> Subject:
             _extract(archive, members, manifest, root)
     except UNREADABLE_ZIP as error:
         raise BundleError(f"{file.name} is damaged ({error}). Get the archive again.") from None
-    _write(root / MANIFEST, text)
-    _sync_folders(root)
+    (root / MANIFEST).write_bytes(text)
+    return Subject.open(root)
+
+
+def copy_bundle(subject: Subject, root: Path) -> Subject:
+    """Copy a bundle into the new folder `root`, every checksum checked."""
+    _check_space(subject.manifest, root.parent)
+    root.mkdir(mode=0o700)
+    for path in subject.manifest.files:
+        target = root / path
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        target.write_bytes(subject.read(path))
+    (root / MANIFEST).write_bytes((subject.root / MANIFEST).read_bytes())
     return Subject.open(root)
 
 
 def _check_end(file: Path) -> None:
     """Look at the end record before zipfile does, which would read a directory of any size into memory."""
-    if not file.is_file():
-        fix = "is a folder, not an archive" if file.is_dir() else "does not exist"
-        raise UsageError(f"{file} {fix}. Name the {SUFFIX} file to install.")
     refusal = f"{file.name} is no {SUFFIX} archive, or was cut short. Get the archive again."
-    with file.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size < END_RECORD.size:
-            raise BundleError(refusal)
-        stream.seek(max(0, size - END_RECORD.size - 20))
-        tail = stream.read()
+    try:
+        size = file.stat().st_size
+        if not file.is_file():
+            raise UsageError(f"{file} is not a file. Name the {SUFFIX} file to install.")
+        with file.open("rb") as stream:
+            stream.seek(max(0, size - END_RECORD.size - LOCATOR_BYTES))
+            tail = stream.read(END_RECORD.size + LOCATOR_BYTES)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}). Name the {SUFFIX} file to install.") from None
+    if len(tail) < END_RECORD.size:
+        raise BundleError(refusal)
     magic, _, _, _, entries, directory_bytes, _, comment = END_RECORD.unpack(tail[-END_RECORD.size :])
     if magic != b"PK\x05\x06" or comment or tail.startswith(b"PK\x06\x07"):
         raise BundleError(refusal)
@@ -174,26 +191,5 @@ def _copy(source: IO[bytes], target: Path, entry: FileEntry, path: str) -> None:
                 raise BundleError(f"{path} is larger than the manifest says. Do not use this bundle.")
             digest.update(block)
             out.write(block)
-        out.flush()
-        os.fsync(out.fileno())
     if left or digest.hexdigest() != entry.sha256:
         raise BundleError(f"{path} was changed (checksum differs). Get the bundle again.")
-
-
-def _write(target: Path, data: bytes) -> None:
-    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _sync_folders(root: Path) -> None:
-    """Make the names last too; where a folder cannot be opened (Windows) there is nothing to do."""
-    if os.name != "posix":
-        return
-    for folder in (root, *(p for p in root.iterdir() if p.is_dir())):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 APP = "lsp-cam"
@@ -13,6 +14,13 @@ def checkout() -> Path | None:
     """The source checkout that this package runs from, if it does."""
     root = Path(__file__).resolve().parent.parent
     return root if (root / "subjects").is_dir() and (root / "pyproject.toml").is_file() else None
+
+
+def install_command(extra: str = "") -> str:
+    """The command that installs this package for the running Python, with an optional part of it."""
+    root, part = checkout(), f"[{extra}]" if extra else ""
+    what = f"-e '{root}{part}'" if root else f"'{APP}{part}'"
+    return f"{sys.executable} -m pip install {what}"
 
 
 def home() -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -172,11 +173,13 @@ class Pipeline:
 
     def draw(self, landmarks: LandmarkFrame) -> FeatureMap:
         """The feature map of a motion frame."""
-        return self._timed("featuremap", self._featuremap.draw, landmarks)
+        with self._timed("featuremap"):
+            return self._featuremap.draw(landmarks)
 
     def render(self, feature_map: FeatureMap) -> Frame:
         """The picture of a feature map."""
-        return self._timed("render", self._render.render, feature_map)
+        with self._timed("render"):
+            return self._render.render(feature_map)
 
     def generate(self, feature_map: FeatureMap) -> Float32:
         """What the generator gives: (1, 3, S, S) float32 in -1..1, before it becomes a picture."""
@@ -186,12 +189,12 @@ class Pipeline:
         """Put `candidates` (1, 12, S, S) float32 in -1..1 in the place of the bundle's pictures."""
         self._render = RenderStage.from_subject(self.subject, engine, candidates)
 
-    def _timed(self, name: str, function: Callable[[Any], Any], x: Any) -> Any:
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
-        y = function(x)
+        yield
         if self._observe is not None:
             self._observe(name, time.perf_counter() - began)
-        return y
 
 
 def motion_stages(subject: Subject, engine: Engine, config: PipelineConfig) -> dict[str, Any]:
@@ -209,7 +212,9 @@ def motion_stages(subject: Subject, engine: Engine, config: PipelineConfig) -> d
         "shape": LiveShape.from_subject(subject)
         if live
         else ClipShape.from_subject(subject, drop_tail_frames=pose.config.look_ahead_frames),
-        "head": LiveHead.from_subject(subject, look_ahead_frames=max(slack, 0)) if live else ClipHead.from_subject(subject),
+        "head": LiveHead.from_subject(subject, look_ahead_frames=max(slack, 0))
+        if live
+        else ClipHead.from_subject(subject),
         "steer": SteerStage.from_subject(subject),
         "face": FaceStage.from_subject(subject, live=live),
         "project": ProjectStage.from_subject(subject),

@@ -16,7 +16,7 @@ from .errors import AudioError
 from .packets import AudioChunk, Float32
 
 X = TypeVar("X", contravariant=True)
-Y = TypeVar("Y", covariant=True)
+Y = TypeVar("Y")
 S = TypeVar("S")
 
 

@@ -77,9 +77,7 @@ def _motion_arrays(kept: dict[str, list[Any]], landmarks: list[LandmarkFrame]) -
     }
 
 
-def _pictures(
-    pipeline: Pipeline, landmarks: list[LandmarkFrame], engine: Engine, candidates: Float32 | None
-) -> Arrays:
+def _pictures(pipeline: Pipeline, landmarks: list[LandmarkFrame], engine: Engine, candidates: Float32 | None) -> Arrays:
     chosen = [0, len(landmarks) // 2, len(landmarks) - 1]
     maps = [pipeline.draw(landmarks[i]) for i in chosen]
     if candidates is not None:

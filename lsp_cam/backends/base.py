@@ -55,11 +55,7 @@ class Engine(Protocol):
 
 def zero_state(model: Model) -> ModelState:
     """Zeros for every state input (`*_in`), under the name without its suffix."""
-    return {
-        name[:-3]: np.zeros(spec.shape, spec.dtype)
-        for name, spec in model.inputs.items()
-        if name.endswith("_in")
-    }
+    return {name[:-3]: np.zeros(spec.shape, spec.dtype) for name, spec in model.inputs.items() if name.endswith("_in")}
 
 
 def step_model(model: Model, feeds: Mapping[str, Array], state: ModelState) -> tuple[dict[str, Array], ModelState]:

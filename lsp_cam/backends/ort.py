@@ -11,8 +11,13 @@ import onnxruntime as ort
 from ..errors import ModelError
 from .base import Array, TensorSpec
 
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8,
-           "tensor(int32)": np.int32, "tensor(int64)": np.int64}
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
 
 
 class OrtModel:

@@ -46,7 +46,9 @@ def bench(
 def _show(figures: dict[str, Any]) -> None:
     from rich.table import Table
 
-    table = Table(title=f"{figures['subject']}, {figures['engine']}, {figures['threads']} threads, {figures['size']} px")
+    table = Table(
+        title=f"{figures['subject']}, {figures['engine']}, {figures['threads']} threads, {figures['size']} px"
+    )
     for column in ("stage", "calls", "median ms", "p95 ms"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for name, row in figures["stages"].items():

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="A recording of speech, in any format.")]
 SubjectName = Annotated[str, typer.Option("--subject", "-s", help="Who speaks it.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same head motion.")]
-SmoothingOption = Annotated[str, typer.Option("--smoothing", help="live or published (clip-wide, as the paper's code).")]
+SmoothingOption = Annotated[
+    str, typer.Option("--smoothing", help="live or published (clip-wide, as the paper's code).")
+]
 Sigma = Annotated[
     float | None, typer.Option("--sigma", min=0.0, max=4.0, help="Scale of the head's random motion; 0: none.")
 ]
@@ -38,7 +40,8 @@ def render(
     sigma: Sigma = None,
     smoothing: SmoothingOption = "live",
     pose_track: Annotated[
-        Path | None, typer.Option("--pose-track", help="Head motion to use: .npy, .npz or .csv of yaw,pitch,roll,x,y,z.")
+        Path | None,
+        typer.Option("--pose-track", help="Head motion to use: .npy, .npz or .csv of yaw,pitch,roll,x,y,z."),
     ] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the head's motion.")] = False,
     engine: EngineName = "auto",
@@ -46,7 +49,7 @@ def render(
 ) -> None:
     """Render a recording as a video of the subject speaking it."""
     from ..backends.choose import open_engine
-    from ..devices.videofile import VideoFile
+    from ..devices.videofile import VideoFileSink
     from ..devices.wavfile import read_audio
     from ..dub import check_fps, dub, picture_count
     from ..pipeline import Pipeline
@@ -59,9 +62,9 @@ def render(
     chosen = Store().get(subject)
     samples = read_audio(audio)
     steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
-    with VideoFile(output, samples) as video:
+    with VideoFileSink(output, speech=samples) as video:
         pipeline = Pipeline(chosen, open_engine(engine, threads), config)
-        video.open((pipeline.size, pipeline.size), fps)
+        video.open(pipeline.size, pipeline.size, fps)
         for frame in _progress(dub(pipeline, samples, fps, steering), picture_count(len(samples), fps)):
             video.send(frame.pixels)
     print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")

@@ -38,11 +38,11 @@ class AudioClock:
         self._began_s = 0.0
         self._earliest: tuple[float, float] | None = None
 
-    def heard(self, first_sample: int, captured_s: float) -> None:
-        """The block that starts with `first_sample` was captured at `captured_s`."""
-        at_s = first_sample / SAMPLE_RATE_HZ
+    def heard(self, end_sample: int, captured_s: float, gap: bool = False) -> None:
+        """A block that ends before sample `end_sample` was captured whole at `captured_s`; `gap`: after a loss."""
+        at_s = end_sample / SAMPLE_RATE_HZ
         late_s = captured_s - at_s
-        if self._line is not None and late_s < self._offset(at_s) - JUMP_S:
+        if gap or (self._line is not None and late_s < self._offset(at_s) - JUMP_S):
             self._restart()  # earlier than possible: the capture timeline was moved
         if self._earliest is not None and at_s - self._began_s >= SPAN_S:
             self._close()

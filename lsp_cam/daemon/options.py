@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import os
+from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from ..packets import MOTION_FPS
+from ..config import RunSettings
 
 AUTO = "auto"
 PREVIEW = "preview"
 NONE = "none"
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".mkv", ".webm", ".npy")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+
+State = Literal["starting", "running", "stopping", "stopped", "failed", "crashed"]
 
 
 class StartOptions(BaseModel):
-    """One start. `subject`, `engine`, `threads`: None leaves the choice to the program.
-
-    `microphone`: `auto`, a device's name or number, or an audio file.
-    `camera`: `auto`, `preview`, `none`, a device's name, or a video file to write.
-    `size`: width and height; None is the subject's own.
-    """
+    """One start. `loop`: a file that plays as the microphone starts again at its end; else it ends the daemon."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    subject: str | None = None
-    microphone: str = AUTO
-    camera: str = AUTO
-    fps: Annotated[int, Field(ge=1, le=MOTION_FPS)] = 30
-    size: tuple[int, int] | None = None
-    engine: str | None = None
-    threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    mirror: bool = False
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    settings: RunSettings = RunSettings()
     loop: bool = True
 
+    def with_absolute_paths(self) -> StartOptions:
+        """The same, good in any working folder."""
+        mic, camera = self.settings.mic, self.settings.camera
+        update = {
+            "mic": str(_absolute(mic)) if is_audio_file(mic) else mic,
+            "camera": str(_absolute(camera)) if is_video_file(camera) else camera,
+        }
+        return self.model_copy(update={"settings": self.settings.model_copy(update=update)})
 
-State = Literal["starting", "running", "stopping", "stopped", "failed", "crashed"]
+
+def is_audio_file(mic: str) -> bool:
+    """Whether a microphone is meant to be a file: it looks like one, or there is one of that name."""
+    return mic != AUTO and (os.sep in mic or mic.lower().endswith(AUDIO_SUFFIXES) or Path(mic).is_file())
+
+
+def is_video_file(camera: str) -> bool:
+    """Whether a camera is meant to be a file to write."""
+    return camera.lower().endswith(VIDEO_SUFFIXES)
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().absolute()

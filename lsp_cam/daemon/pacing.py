@@ -49,6 +49,11 @@ class DuePictures(Generic[T]):
         self._changed = threading.Condition()
         self.skipped = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def put(self, picture: T) -> None:
         """A picture has become due; of too many the oldest is skipped."""
         with self._changed:
@@ -86,6 +91,11 @@ class JitterBuffer(Generic[T]):
         self._patience = patience
         self._never_empty = 0
         self.dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
 
     def put(self, picture: T) -> None:
         """Add a picture; the oldest gives way."""

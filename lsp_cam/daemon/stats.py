@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 KEPT = 600
 
@@ -22,15 +23,14 @@ class Ring:
         self._values[self._count % len(self._values)] = value
         self._count += 1
 
+    def values(self) -> NDArray[np.float64]:
+        """What is kept, in no particular order."""
+        return self._values[: self._count].copy()
+
     def percentile(self, *percents: float) -> list[float] | None:
         """These percentiles of what is kept; None before the first value."""
-        kept = self._values[: self._count].copy()
+        kept = self.values()
         return None if kept.size == 0 else [float(v) for v in np.percentile(kept, percents)]
-
-    @property
-    def last(self) -> float | None:
-        """The newest value, if there is one."""
-        return float(self._values[(self._count - 1) % len(self._values)]) if self._count else None
 
 
 class Rate:
@@ -68,11 +68,6 @@ class StageTimes:
         if ring is None:
             ring = self._rings.setdefault(stage, Ring())
         ring.add(seconds)
-
-    def typical_s(self, *stages: str) -> float:
-        """The sum of these stages' medians; 0 before their first step."""
-        found = [self._rings[s].percentile(50) for s in stages if s in self._rings]
-        return sum(p[0] for p in found if p)
 
     def milliseconds(self) -> dict[str, dict[str, float]]:
         """p50, p95 and p99 of every stage."""

@@ -12,7 +12,7 @@ from .pace import Pacer
 
 
 class NullSource(Closing):
-    """Silence in real time (see `base.AudioSource`); `speed` scales time, None gives blocks as fast as they are read."""
+    """Silence in real time (see `base.AudioSource`); `speed` scales time (None: no waiting)."""
 
     name = "silence"
     reconnects = 0

@@ -14,7 +14,7 @@ def augment(audio: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     if rng.random() < 0.5:
         out = out + _noise(out, rng)
     gain_db = rng.uniform(-14.0, 8.0)
-    return np.clip(out * 10 ** (gain_db / 20), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(out * 10 ** (gain_db / 20), -1, 1), np.float32)
 
 
 def _limit_band(audio: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -8,21 +8,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT, LIPS, NOSE
-from lsp_cam.train.maps import draw_map, drawn_points, followed_shoulders
+from lsp_cam.stages.featuremap import draw_map
+from lsp_cam.stages.landmarks import LIPS
+from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT, STEADY
+from lsp_cam.train.maps import drawn_points, followed_shoulders
 from lsp_cam.train.quality import box_around
 from lsp_cam.train.synthetic import Array, Tracked
-
-STEADY = [*CONTOUR, *NOSE, *BROW_RIGHT, *BROW_LEFT]  # points that tell how the head moved
 
 
 @dataclass(frozen=True)
 class Footage:
-    """A clip with its pictures (T, S, S, 3), the drawn points (T, 73, 2) and the shoulders (T, 18, 2) in pixels."""
+    """A clip with its pictures (T, S, S, 3), the drawn points (T, 73, 2) and the shoulders (T, 18, 2) in pixels.
 
+    `fixed` (T, P, 2) are points that move with the head and nothing else; `clip` is where all this comes from.
+    """
+
+    clip: Tracked
     frames: NDArray[np.uint8]
     points: Array
     shoulders: Array
+    fixed: Array
     still: int
 
     @property
@@ -36,7 +41,7 @@ class Footage:
         if rng is not None and rng.random() < 0.7:
             points = points + rng.normal(0, jitter_px, points.shape).clip(-0.7, 0.7)
             shoulders = shoulders + rng.normal(0, jitter_px, shoulders.shape).clip(-0.7, 0.7)
-        return torch.from_numpy(draw_map(points, shoulders, self.side))[None].float() / 255
+        return map_tensor(points, shoulders, self.side)
 
     def picture(self, index: int) -> Tensor:
         """Picture (3, S, S) in 0..1."""
@@ -52,14 +57,36 @@ class Footage:
         return torch.from_numpy(weights)[None]
 
     def anchors(self, index: int) -> Tensor:
-        """Steady points and shoulders (P, 2) in pixel-centre coordinates."""
-        return torch.from_numpy(np.concatenate([self.points[index, STEADY], self.shoulders[index]]) - 0.5).float()
+        """Head-fixed points and shoulders (P, 2) in pixel-centre coordinates."""
+        return torch.from_numpy(np.concatenate([self.fixed[index], self.shoulders[index]]) - 0.5).float()
+
+
+def map_tensor(points: Array, shoulders: Array, side: int) -> Tensor:
+    """Map (1, side, side) in 0..1 of points (73, 2) and shoulders (18, 2) in pixels."""
+    drawn = draw_map(points.astype(np.float32), shoulders.astype(np.float32), side)
+    return torch.from_numpy(drawn)[None].float() / 255
 
 
 def open_footage(clip: Tracked, frames: NDArray[np.uint8]) -> Footage:
     """Join a tracked clip with its pictures."""
+    fixed = clip.project(np.repeat(head_fixed(clip)[None], len(clip.points), axis=0))
     shoulders = followed_shoulders(clip)
-    return Footage(frames, clip.project(drawn_points(clip)), shoulders, _stillest(clip))
+    return Footage(clip, frames, clip.project(drawn_points(clip)), shoulders, fixed, _stillest(clip))
+
+
+def head_fixed(clip: Tracked) -> Array:
+    """Points (P, 3) that move with the head: steady ones of the face, and a rough dome of hair above it."""
+    mean = clip.points.mean(axis=0)
+    face, brows = mean[list(CONTOUR)], mean[[*BROW_RIGHT, *BROW_LEFT]].mean(axis=0)
+    ears, chin = (face[0] + face[-1]) / 2, face[:, 1].min()
+    half_width = 0.56 * float(np.ptp(face[:, 0]))
+    height = 1.75 * float(brows[1] - chin) / 2
+    dome = []
+    for up in np.radians([15, 45, 70]):
+        for side in np.radians([-90, -60, -30, 0, 30, 60, 90]):
+            out = np.array([half_width * np.sin(side), 0, (brows[2] - ears[2]) * np.cos(side)]) * np.cos(up)
+            dome.append(np.array([ears[0], chin + height, ears[2]]) + out + np.array([0, height * np.sin(up), 0]))
+    return np.concatenate([mean[list(STEADY)], np.array(dome)])
 
 
 def _stillest(clip: Tracked) -> int:

@@ -4,6 +4,7 @@ import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lsp_cam.stages.landmarks import LIPS
 from lsp_cam.train import checkpoint
-from lsp_cam.train.landmarks import LIPS
 from lsp_cam.train.models.lite import LiteRenderer, Shape
 from lsp_cam.train.quality import box_around, psnr, ssim
 from lsp_cam.train.render_data import Footage, first_texture, open_footage
+from lsp_cam.train.render_warm import anchor_loss, warm_up
 from lsp_cam.train.synthetic import cache_footage, read_tracked
 
 
@@ -28,9 +30,14 @@ class Config:
     batch: int = 4
     rate: float = 1e-3
     last_rate: float = 3e-5
+    warm_steps: int = 300
+    warm_batch: int = 8
+    frozen_share: float = 0.2
+    texture_rate: float = 0.15
     edges: float = 2.0
     anchors: float = 0.02
     bend: float = 1e-3
+    cover: float = 0.05
     train_share: float = 0.85
     seed: int = 1
     threads: int = 1
@@ -70,17 +77,9 @@ def edge_loss(ours: Tensor, truth: Tensor, weights: Tensor, levels: int = 3) -> 
     return total / levels
 
 
-def anchor_loss(source: Tensor, anchors: Tensor, still: Tensor) -> Tensor:
-    """Mean distance in pixels between where steady points are taken from and where they are in the still frame."""
-    side = source.shape[-1]
-    unit = anchors[:, None] * (2.0 / (side - 1)) - 1.0
-    taken = functional.grid_sample(source, unit, align_corners=True)[:, :, 0].transpose(1, 2)
-    return (taken - still).abs().mean()
-
-
 def loss_of(model: LiteRenderer, batch: Batch, still: Tensor, config: Config, fade: float) -> tuple[Tensor, float]:
     """The whole loss, and its plain L1 part; `fade` (1 to 0) takes the help of the anchors away."""
-    pictures, source = model(batch.maps)
+    pictures, source, cover = model(batch.maps)
     error = (pictures - batch.pictures).abs()
     s = model.painter.shape
     face = (..., slice(s.top * 8, s.bottom * 8), slice(s.left * 8, s.right * 8))
@@ -89,6 +88,9 @@ def loss_of(model: LiteRenderer, batch: Batch, still: Tensor, config: Config, fa
     bend = (coarse[..., 2:] - 2 * coarse[..., 1:-1] + coarse[..., :-2]).abs().mean()
     bend = bend + (coarse[..., 2:, :] - 2 * coarse[..., 1:-1, :] + coarse[..., :-2, :]).abs().mean()
     loss = (error * batch.weights).mean() + config.edges * edges + config.bend * bend
+    # Paint is cheap to learn and blurred; movement is neither. Paint that costs something leaves room for movement.
+    spared = cover * (batch.weights[face] < 8)
+    loss = loss + config.cover * (0.1 + 0.9 * fade) * spared.mean()
     loss = loss + config.anchors * (0.1 + 0.9 * fade) * anchor_loss(source, batch.anchors, still)
     return loss, error.detach().mean().item()
 
@@ -120,14 +122,21 @@ def fit(footage: Footage, config: Config) -> Path:
     checkpoint.seed_everything(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     model, path = build(footage), config.out / "render.pt"
-    flat = [{"params": [model.texture, model.background], "scale": 0.7}, {"params": list(model.painter.parameters())}]
-    optimizer = torch.optim.Adam(flat, config.rate, betas=(0.9, 0.99))
+    groups: list[dict[str, Any]] = [
+        {"params": [model.texture, model.background], "scale": config.texture_rate},
+        {"params": list(model.painter.parameters())},
+    ]
+    optimizer = torch.optim.Adam(groups, config.rate, (0.9, 0.99))
+    if not path.exists():
+        warm_up(model, footage, config.warm_steps, config.warm_batch, config.seed, config.out / "render_warm.csv")
     rng = np.random.default_rng(config.seed)
     last, still = int(len(footage.frames) * config.train_share), footage.anchors(footage.still)
     for step in range(checkpoint.resume(path, model, optimizer, rng), config.steps):
         began = time.monotonic()
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
-        fade = max(0.0, 1 - 8 * step / config.steps)
+        frozen = step < config.frozen_share * config.steps  # a texture under wrong movement would only blur
+        optimizer.param_groups[0]["lr"] *= 0.0 if frozen else 1.0
+        fade = max(0.0, 1 - step / (2 * config.frozen_share * config.steps))
         loss, plain = loss_of(model, draw(footage, last, config.batch, rng), still, config, fade)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -113,7 +113,8 @@ def fit(config: Config) -> Path:
         last = step + 1 == config.steps
         if last or (step + 1) % config.check_every == 0:
             now = validate(model, checks, config.shift)
-            checkpoint.log_row(config.out / "speech_check.csv", step=step + 1, held_out=now.model, repeat=now.repeat_last)
+            scores = {"held_out": now.model, "repeat": now.repeat_last}
+            checkpoint.log_row(config.out / "speech_check.csv", step=step + 1, **scores)
         if last or (step + 1) % config.save_every == 0:
             checkpoint.save(path, step + 1, model, optimizer, rng)
         checkpoint.log_row(config.out / "speech.csv", step=step + 1, loss=loss.item())

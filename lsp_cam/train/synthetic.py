@@ -7,19 +7,16 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_cam.stages.landmarks import LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_RELATED, POINTS
 from lsp_cam.train.landmarks import (
     BROW_LEFT,
     BROW_RIGHT,
     CONTOUR,
     EYE_LEFT,
     EYE_RIGHT,
-    LIPS_INNER_LOWER,
-    LIPS_INNER_UPPER,
     LIPS_OUTER,
-    MOUTH_RELATED,
     NOSE,
     NOSE_TIP,
-    POINTS,
     PUPILS,
 )
 

@@ -21,6 +21,14 @@ from pathlib import Path
 PROGRAMS = ("pulseaudio", "pactl", "paplay", "parec")
 PCM = 'pcm.{name} {{ type pulse device {name} hint {{ show on description "{label}" }} }}\n'
 
+LOUDSPEAKER = (
+    "load-module module-null-sink sink_name=lsp_out rate=48000 channels=1 channel_map=mono norewinds=1 "
+    "sink_properties=device.description=LspMicSink\n"
+    "load-module module-remap-source source_name=lsp_mic master=lsp_out.monitor "
+    "source_properties=device.description=LspMic\n"
+    "set-default-sink lsp_out\n"
+)
+
 
 @dataclass(frozen=True)
 class PulseServer:
@@ -65,18 +73,16 @@ class PulseServer:
 
 
 @contextmanager
-def pulse_server(rate_hz: int = 48_000) -> Iterator[PulseServer]:
-    """Start a server whose microphone runs at `rate_hz`; stops it and removes its folders at the end."""
+def pulse_server(rate_hz: int = 48_000, *, loudspeaker: bool = True) -> Iterator[PulseServer]:
+    """Start a server whose microphone runs at `rate_hz`; stops it and removes its folders at the end.
+
+    PulseAudio moves a recording whose microphone is unplugged to whatever else can be recorded; `loudspeaker=False`
+    leaves nothing else.
+    """
     # A socket's path may have 107 bytes at most; pytest's temporary folders are longer than that.
     folder = Path(tempfile.mkdtemp(prefix="lsp-pulse-", dir="/tmp"))
-    (folder / "native.pa").write_text(
-        f"load-module module-native-protocol-unix socket={folder}/native auth-anonymous=1\n"
-        "load-module module-null-sink sink_name=lsp_out rate=48000 channels=1 channel_map=mono norewinds=1 "
-        "sink_properties=device.description=LspMicSink\n"
-        "load-module module-remap-source source_name=lsp_mic master=lsp_out.monitor "
-        "source_properties=device.description=LspMic\n"
-        "set-default-sink lsp_out\n"
-    )
+    protocol = f"load-module module-native-protocol-unix socket={folder}/native auth-anonymous=1\n"
+    (folder / "native.pa").write_text(protocol + (LOUDSPEAKER if loudspeaker else ""))
     (folder / ".asoundrc").write_text(
         PCM.format(name="test_mic", label="test mic") + PCM.format(name="lsp_out", label="lsp out")
     )

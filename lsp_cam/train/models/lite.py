@@ -28,7 +28,9 @@ class Shape:
 
 
 def _conv(given: int, made: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(given, made, kernel, stride, padding=(kernel - 1) // 2 if stride != kernel else 0)
+    layer = nn.Conv2d(given, made, kernel, stride, padding=(kernel - 1) // 2 if stride != kernel else 0)
+    nn.init.kaiming_normal_(layer.weight, a=0.2)  # there is no normalisation that would mend a weaker start
+    return layer
 
 
 def _act(x: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ class Painter(nn.Module):
 
     def _start_calm(self) -> None:
         """Begin with hardly any flow and paint, so that training begins from the still texture."""
-        for layer, gain in ((self.flow, 0.1), (self.paint, 0.1)):
+        for layer, gain in ((self.flow, 0.02), (self.paint, 0.1)):
             with torch.no_grad():
                 layer.weight.mul_(gain)
                 assert layer.bias is not None
@@ -79,17 +81,22 @@ class Painter(nn.Module):
         s = self.shape
         return x[:, :, s.top * cells : s.bottom * cells, s.left * cells : s.right * cells]
 
-    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
-        """Flow and paint, see above."""
+    def flow_of(self, feature_map: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Flow (B, 2, S/16, S/16) in pixels, and what the paint is made from."""
         quarter = _act(self.stem(feature_map))  # (B, 48, 128, 128)
         eighth = _act(self.down1(quarter))  # (B, 64, 64, 64)
         x2 = _act(self.down2(eighth) + self.place2)  # (B, 96, 32, 32)
         x3 = _act(self.down3(x2) + self.place3)  # (B, 128, 16, 16)
         x4 = _act(self.down4(x3) + self.place4)  # (B, 160, 8, 8)
-        x4 = x4 + self.deep2(_act(self.deep1(x4)))
+        x4 = x4 + 0.5 * self.deep2(_act(self.deep1(x4)))
         x3 = _act(self.up3(_twice(x4)) + x3)
         x2 = _act(self.up2(_twice(x3)) + x2)
         flow = self.flow(x2) * 10.0  # the scale lets small weights make movements of pixels
+        return flow, (quarter, eighth, x2)
+
+    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow and paint, see above."""
+        flow, (quarter, eighth, x2) = self.flow_of(feature_map)
         x1 = _act(self.up1(self.window(_twice(x2), 1)) + self.window(eighth, 1))
         x0 = _act(self.up0(_twice(x1)) + self.window(quarter, 2))
         return flow, functional.pixel_shuffle(self.paint(x0), 4)
@@ -117,8 +124,8 @@ class LiteRenderer(nn.Module):
         assert isinstance(self.grid, Tensor)
         return self.grid + fine
 
-    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
-        """The picture, and the source coordinates (for the loss on the flow)."""
+    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The picture; the source coordinates and the paint's cover (B, 1, h, w), for the losses on them."""
         flow, paint = self.painter(feature_map)
         source = self.source(flow)
         side = self.painter.shape.side
@@ -127,15 +134,15 @@ class LiteRenderer(nn.Module):
         moved = functional.grid_sample(texture, unit, mode="bilinear", padding_mode="border", align_corners=True)
         opacity = moved[:, 3:].clamp(0, 1)
         picture = self.background + (moved[:, :3] - self.background) * opacity
-        return self.painted(picture, paint), source
+        cover = torch.sigmoid(paint[:, 3:])
+        return self.painted(picture, paint[:, :3], cover), source, cover
 
-    def painted(self, picture: Tensor, paint: Tensor) -> Tensor:
+    def painted(self, picture: Tensor, paint: Tensor, cover: Tensor) -> Tensor:
         """`picture` with the window painted over."""
         s = self.painter.shape
-        cover = torch.sigmoid(paint[:, 3:])
         rows, columns = slice(s.top * CELL, s.bottom * CELL), slice(s.left * CELL, s.right * CELL)
         under = picture[:, :, rows, columns]
-        over = under + (paint[:, :3] - under) * cover
+        over = under + (paint - under) * cover
         margins = (s.left * CELL, s.side - s.right * CELL, s.top * CELL, s.side - s.bottom * CELL)
         # Padding and adding instead of writing into a slice: one pass, and plain operators in the exported graph.
         return picture + functional.pad(over - under, margins)

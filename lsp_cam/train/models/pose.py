@@ -87,7 +87,7 @@ class PoseNet(nn.Module):
 
 
 def gaussian_nll(raw: Tensor, target: Tensor, smallest_sigma: float | None = SMALLEST_SIGMA) -> Tensor:
-    """Negative log-likelihood (nats) of target (B, T, 12) under raw (B, T, 25), section 3.3.
+    """Negative log-likelihood (nats) of target (B, T, 12) under raw (B, T, 25) (section 4.2.3, eq. 11).
 
     The mean over all frames and all 12 numbers, as published. A sigma below `smallest_sigma` counts as it and is
     not pushed any further, which keeps a number that hardly moves from ruling the loss; None sets no bound.

@@ -1,0 +1,109 @@
+"""Mel to feature map: this chain against the same networks run as the published code runs them, in one run.
+
+    python benchmarks/motion.py [--subject NAME] [--seconds 6] [--rounds 3] [--json]
+
+Both sides take turns, so that a change of the machine's speed meets both; medians are over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import eager
+
+from lsp_cam.backends.choose import open_engine
+from lsp_cam.packets import FeatureMap
+from lsp_cam.pipeline import MotionChain, PipelineConfig, motion_stages
+from lsp_cam.stages.featuremap import FeatureMapStage
+from lsp_cam.stages.mel import mel_filters
+from lsp_cam.store import Store
+from lsp_cam.stream import chunked, run_offline
+
+LIVE_CHUNK_SAMPLES = 533  # 1/30 s, what a picture at 30 fps takes
+
+
+def ours(subject: Any, speech: np.ndarray[Any, Any]) -> tuple[dict[str, float], float, list[Any]]:
+    """Median seconds per step of each stage, seconds per 60 fps frame over all, and the landmarks."""
+    times: dict[str, list[float]] = defaultdict(list)
+    stages = motion_stages(subject, open_engine(), PipelineConfig())
+    chain = MotionChain(stages, lambda name, s: times[name].append(s), None)
+    draw = FeatureMapStage.from_subject(subject)
+    list(run_offline(chain, chunked(speech[:16_000], LIVE_CHUNK_SAMPLES)))
+    times.clear()
+    began = time.perf_counter()
+    landmarks = []
+    for landmark in run_offline(chain, chunked(speech, LIVE_CHUNK_SAMPLES)):
+        drawn = time.perf_counter()
+        assert isinstance(draw.draw(landmark), FeatureMap)
+        times["featuremap"].append(time.perf_counter() - drawn)
+        landmarks.append(landmark)
+    per_frame = (time.perf_counter() - began) / len(landmarks)
+    return {name: statistics.median(values) for name, values in times.items()}, per_frame, landmarks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--subject", default="demo")
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    subject = Store().get(args.subject)
+    speech = (0.1 * np.random.default_rng(0).standard_normal(int(args.seconds * 16_000))).astype(np.float32)
+    base = subject.arrays("manifold.npz", feature_base=(None, None))["feature_base"].astype(np.float32)
+    rounds: list[dict[str, Any]] = []
+    for _ in range(args.rounds):
+        stages, per_frame, landmarks = ours(subject, speech)
+        draw = FeatureMapStage.from_subject(subject)
+        published = eager.run(speech, base, mel_filters(), lambda i, f=landmarks, d=draw: d.draw(f[i % len(f)]))
+        rounds.append({"stages": stages, "frame": per_frame, "published": published})
+    report(rounds, args.json)
+
+
+def report(rounds: list[dict[str, Any]], as_json: bool) -> None:
+    """Medians over the rounds: milliseconds, and the two ratios that the project sets itself as goals."""
+
+    def median(*path: str) -> float:
+        values = []
+        for one in rounds:
+            value: Any = one
+            for key in path:
+                value = value[key]
+            values.append(value * 1000)
+        return statistics.median(values)
+
+    stages = {name: median("stages", name) for name in rounds[0]["stages"]}
+    published = {name: median("published", name) for name in rounds[0]["published"]}
+    figures = {
+        "stage_ms_per_step": stages,
+        "ms_per_60fps_frame": median("frame"),
+        "ms_per_30th_of_a_second": 2 * median("frame"),
+        "published_ms_per_60fps_frame": published,
+        "published_total_ms": sum(published.values()),
+        "ratio_chain": statistics.median(sum(r["published"].values()) / r["frame"] for r in rounds),
+        "ratio_pose_step": statistics.median(r["published"]["pose"] / r["stages"]["pose"] for r in rounds),
+    }
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            print(name)
+            for key, number in value.items():
+                print(f"    {key:14} {number:9.4f}")
+        else:
+            print(f"{name:30} {value:9.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""A portrait on air: the devices, the workers between them, and what may be asked of them meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..backends.base import Engine
+from ..devices.base import AudioSource, FrameSink
+from ..devices.fit import Fitter, even
+from ..devices.preview import PreviewSink
+from ..errors import DaemonError
+from ..packets import UInt8
+from ..pipeline import Pipeline, PipelineConfig
+from ..stages.steer import Steering
+from ..store import Store
+from ..subject import Subject
+from .clock import AudioClock
+from .crew import Crew
+from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
+from .outlets import Outlets
+from .pacing import DuePictures, JitterBuffer
+from .show import Due, Picture, Show, idle_picture, warmed
+from .showing import Camera, film, render
+from .stats import StageTimes
+
+LOG = logging.getLogger(__name__)
+HANDOVER_S = 10.0
+LAST_WORDS_S = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to show: pictures per second, their size (None: the subject's own), mirrored or not, and the seed."""
+
+    fps: int = 30
+    size: tuple[int, int] | None = None
+    mirror: bool = False
+    seed: int = 0
+
+
+class Daemon:
+    """`begin` opens the devices and starts the workers; `end` joins them and raises the first error.
+
+    The pipeline is loaded (and its first picture rendered) by the constructor, which may take seconds.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        engine: Engine,
+        open_source: Callable[[], AudioSource],
+        camera: FrameSink | None,
+        settings: Settings = Settings(),
+        *,
+        camera_is_device: bool = False,
+        stop: threading.Event | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.stop = stop or threading.Event()
+        self.started_s = time.time()
+        self.settings = settings
+        self.engine = engine
+        self._open_source = open_source
+        self._source: AudioSource | None = None
+        self.times = StageTimes()
+        self.loading: str | None = None
+        self._store = store or Store()
+        self._switching = threading.Lock()
+        self._crew = Crew(self.stop)
+        pipeline = self._load(subject)
+        idle = idle_picture(pipeline)
+        width, height = settings.size or (idle.shape[1], idle.shape[0])
+        self.size = (even(width), even(height))
+        self.preview = PreviewSink()
+        self.outlets = Outlets(camera, self.preview, camera_is_device, settings.fps)
+        self.clock = AudioClock()
+        self.due: DuePictures[Due] = DuePictures()
+        self.rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * settings.fps)
+        self.listener = Listener(Show.begin(pipeline), settings.fps, self.due, self.clock, self.outlets.recording)
+        self.camera = Camera(idle, settings.mirror)
+
+    def begin(self) -> None:
+        """Go on air. Raises DeviceError if a device cannot be opened."""
+        self.outlets.open(*self.size, self.settings.fps)
+        source = self._source = self._open_source()  # last, so that no speech piles up before anybody listens
+        period_s = 1 / self.settings.fps
+        blocks: Blocks = queue.Queue(QUEUED_BLOCKS)
+        run, stop = self._crew.run, self.stop
+        run("camera", lambda: film(self.rendered, self.camera, self.outlets, self.clock, period_s, stop))
+        run("render", lambda: render(self.due, self.rendered, self._wanted, period_s, stop))
+        run("motion", lambda: motion(blocks, self.listener, self._last_words, stop))
+        run("capture", lambda: capture(source, blocks, stop))
+
+    def end(self) -> None:
+        """Leave the air: join the workers, close the devices, raise the first error."""
+        self.stop.set()
+        try:
+            if self._source is not None:
+                self._source.close()
+            self._crew.join()
+        finally:
+            self.outlets.close()
+
+    @property
+    def source(self) -> AudioSource:
+        """The microphone."""
+        assert self._source is not None, "begin comes first"
+        return self._source
+
+    @property
+    def subject(self) -> str:
+        """Who is shown."""
+        return self.listener.show.pipeline.subject.name
+
+    def switch(self, name: str) -> None:
+        """Show another subject from one frame to the next; returns when it is on air.
+
+        It is loaded and hears the last seconds while the other one goes on. If it does not load the error
+        is raised and nothing has changed.
+        """
+        if not self._switching.acquire(blocking=False):
+            raise DaemonError(f"Another switch (to '{self.loading}') is under way. Try again in a moment.")
+        try:
+            self.loading = name
+            pipeline = self._load(self._store.get(name))
+            idle_picture(pipeline)
+            show = warmed(pipeline, self.listener.history)
+            self.listener.enter(show)
+            if not show.on_air.wait(HANDOVER_S):
+                raise DaemonError("No speech arrives from the microphone, so nobody can take over. Check it, try again.")
+            LOG.info("now showing %s", name)
+        finally:
+            self.loading = None
+            self._switching.release()
+
+    def steer(self, steering: Steering) -> None:
+        """Put the head under `steering`."""
+        self.listener.steer(steering)
+
+    def mute(self, muted: bool) -> None:
+        """Let the portrait hear silence, or the microphone again."""
+        self.listener.muted = muted
+
+    def mirror(self, mirror: bool) -> None:
+        """Exchange left and right of the picture."""
+        self.camera.mirror = mirror
+
+    def snapshot(self) -> UInt8:
+        """What the camera shows now, (H, W, 3) RGB."""
+        return Fitter(*self.size).fit(self.camera.shown.pixels).copy()
+
+    def _load(self, subject: Subject) -> Pipeline:
+        config = PipelineConfig(smoothing="live", seed=self.settings.seed)
+        return Pipeline(subject, self.engine, config, observe=self.times.observe)
+
+    def _wanted(self) -> bool:
+        return self.outlets.wants_frames
+
+    def _last_words(self) -> None:
+        """The speech is over: let its last pictures go out, then end."""
+        deadline_s = time.monotonic() + LAST_WORDS_S
+        while (self.due.waiting or self.rendered.waiting) and time.monotonic() < deadline_s:
+            if self.stop.wait(0.02):
+                return
+        self.stop.wait(2 / self.settings.fps)
+        self.stop.set()

@@ -1,0 +1,127 @@
+"""From the microphone to what is due to be rendered: the capture and the motion worker."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from ..devices.base import AudioBlock, AudioSource
+from ..packets import LandmarkFrame
+from ..stages.steer import Steering
+from .clock import AudioClock
+from .pacing import DuePictures, is_due
+from .recording import Recording
+from .show import Due, History, Show
+from .stats import Ring
+
+POLL_S = 0.1
+QUEUED_BLOCKS = 64
+SILENCE_DBFS = -120.0
+
+Blocks = queue.Queue[AudioBlock | None]
+
+
+def capture(source: AudioSource, blocks: Blocks, stop: threading.Event) -> None:
+    """Hand on every block; None when the source has ended. A full queue waits: the source counts what it drops."""
+    while not stop.is_set():
+        block = source.read(POLL_S)
+        if block is None and source.state != "ended":
+            continue
+        while not stop.is_set():
+            try:
+                blocks.put(block, timeout=POLL_S)
+                break
+            except queue.Full:
+                continue
+        if block is None:
+            return
+
+
+class Listener:
+    """Who speaks now, and what was asked of them; requests are met between two blocks by the motion worker."""
+
+    def __init__(
+        self, show: Show, fps: int, due: DuePictures[Due], clock: AudioClock, recording: Recording | None = None
+    ) -> None:
+        self.show = show
+        self.recording = recording
+        self.fps = fps
+        self.due = due
+        self.clock = clock
+        self.history = History()
+        self.muted = False
+        self.steering = Steering()
+        self._incoming: Show | None = None
+        self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._powers = Ring(30)
+
+    @property
+    def level_dbfs(self) -> float:
+        """Loudness of the last 0.3 s as it was captured, whether or not it is muted."""
+        powers = self._powers.values()
+        mean = float(powers.mean()) if powers.size else 0.0
+        return max(10 * math.log10(mean), SILENCE_DBFS) if mean > 0 else SILENCE_DBFS
+
+    def enter(self, show: Show) -> None:
+        """Let another subject take over at the next block; it has heard the last seconds already."""
+        self._requests.put(lambda: setattr(self, "_incoming", show))
+
+    def steer(self, steering: Steering) -> None:
+        """Put the head, of this subject and of later ones, under `steering`."""
+
+        def turn() -> None:
+            self.steering = steering
+            self.show.steer(steering)
+
+        self._requests.put(turn)
+
+    def hear(self, block: AudioBlock) -> None:
+        """Step the chain over a block and say which pictures have become due."""
+        self._powers.add(float(np.square(block.samples).mean()))
+        samples = np.zeros_like(block.samples) if self.muted else block.samples
+        self.history.add(samples)
+        if self.recording is not None:
+            self.recording.hear(samples)
+        self.clock.heard(self.history.end, block.captured_s, block.gap)
+        while not self._requests.empty():
+            self._requests.get()()
+        if self._incoming is not None and self._incoming.heard <= self.history.end:
+            frames = self._change(self._incoming)
+        else:
+            frames = self.show.hear(samples)
+        self._announce(frames)
+
+    def finish(self) -> None:
+        """The speech is over: show what was held back for more of it."""
+        self._announce(self.show.finish())
+
+    def _change(self, show: Show) -> list[LandmarkFrame]:
+        shown = self.show.last_frame
+        show.steer(self.steering)
+        self.show, self._incoming = show, None
+        frames = [f for f in show.hear(self.history.since(show.heard)) if f.frame > shown]
+        show.on_air.set()
+        return frames
+
+    def _announce(self, frames: list[LandmarkFrame]) -> None:
+        for frame in frames:
+            if is_due(frame.frame, self.fps):
+                self.due.put(Due(self.show.pipeline, frame))
+
+
+def motion(blocks: Blocks, listener: Listener, ended: Callable[[], None], stop: threading.Event) -> None:
+    """Step the chain over every block until the speech or the daemon ends."""
+    while not stop.is_set():
+        try:
+            block = blocks.get(timeout=POLL_S)
+        except queue.Empty:
+            continue
+        if block is None:
+            listener.finish()
+            ended()
+            return
+        listener.hear(block)

@@ -1,0 +1,86 @@
+"""The daemon's status, gathered."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from typing import Any
+
+from ..packets import SAMPLE_RATE_HZ
+from .core import Daemon
+from .status import CameraStatus, FrameCounts, Latency, MicrophoneStatus, Status, warnings_of
+
+
+def report(daemon: Daemon, url: str) -> Status:
+    """What goes on in `daemon`; its page is at `url`."""
+    microphone, camera = _microphone(daemon), _camera(daemon)
+    uptime_s = time.time() - daemon.started_s
+    watched = daemon.outlets.wants_frames
+    return Status(
+        state="stopping" if daemon.stop.is_set() else "running",
+        pid=os.getpid(),
+        started_s=daemon.started_s,
+        uptime_s=round(uptime_s, 1),
+        subject=daemon.subject,
+        loading=daemon.loading,
+        engine=daemon.engine.name,
+        microphone=microphone,
+        camera=camera,
+        frames=_frames(daemon),
+        stages_ms=daemon.times.milliseconds(),
+        latency=_latency(daemon),
+        muted=daemon.listener.muted,
+        steering=_steering(daemon),
+        watchers=daemon.preview.watchers,
+        warnings=warnings_of(microphone, camera, daemon.listener.muted, watched, uptime_s),
+        preview_url=url,
+    )
+
+
+def _microphone(daemon: Daemon) -> MicrophoneStatus:
+    source = daemon.source
+    return MicrophoneStatus(
+        name=source.name,
+        state=source.state,
+        level_dbfs=round(daemon.listener.level_dbfs, 1),
+        overflows=source.overflows,
+        reconnects=source.reconnects,
+        skew_ppm=round(daemon.clock.skew_ppm, 1),
+    )
+
+
+def _camera(daemon: Daemon) -> CameraStatus:
+    outlets = daemon.outlets
+    return CameraStatus(
+        name=outlets.camera.describe() if outlets.camera else "none (preview page only)",
+        state=outlets.camera_state,
+        problem=outlets.problem,
+        width=daemon.size[0],
+        height=daemon.size[1],
+        mirror=daemon.camera.mirror,
+        fps=daemon.settings.fps,
+        fps_out=round(daemon.camera.out.per_second(), 2),
+        fps_new=round(daemon.camera.fresh.per_second(), 2),
+    )
+
+
+def _frames(daemon: Daemon) -> FrameCounts:
+    camera = daemon.camera
+    skipped = daemon.due.skipped + daemon.rendered.dropped
+    return FrameCounts(sent=camera.sent, repeated=camera.repeated, skipped=skipped, missed=camera.missed)
+
+
+def _latency(daemon: Daemon) -> Latency:
+    measured = daemon.camera.delay_s.percentile(50, 95)
+    p50_ms, p95_ms = (round(1000 * s, 1) for s in measured) if measured else (None, None)
+    samples = daemon.listener.show.pipeline.look_ahead_samples
+    return Latency(
+        algorithmic_ms=round(1000 * samples / SAMPLE_RATE_HZ, 1), measured_p50_ms=p50_ms, measured_p95_ms=p95_ms
+    )
+
+
+def _steering(daemon: Daemon) -> dict[str, Any]:
+    told = asdict(daemon.listener.steering)
+    track = told.pop("track")
+    return {**told, "track_rows": 0 if track is None else len(track)}

@@ -1,0 +1,97 @@
+"""From what is due to the camera: the render and the camera worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from ..packets import UInt8, frame_start_sample
+from .clock import AudioClock
+from .outlets import Outlets
+from .pacing import DuePictures, JitterBuffer, Pacer
+from .show import Due, Picture
+from .stats import Rate, Ring
+
+POLL_S = 0.1
+REFRESH_S = 1.0
+SHARE_FOR_HURRY = 0.9
+MEMORY = 0.1
+
+
+def render(
+    due: DuePictures[Due],
+    rendered: JitterBuffer[Picture],
+    wanted: Callable[[], bool],
+    period_s: float,
+    stop: threading.Event,
+) -> None:
+    """Render what is due while somebody sees it, and one picture now and then when nobody does."""
+    typical_s = 0.0
+    last_s = 0.0
+    while not stop.is_set():
+        item = due.take(POLL_S, hurry=typical_s > SHARE_FOR_HURRY * period_s)
+        began_s = time.monotonic()
+        if item is None or not (wanted() or began_s - last_s >= REFRESH_S):
+            continue
+        frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
+        rendered.put(Picture(frame.pixels, item.landmarks.frame))
+        last_s = time.monotonic()
+        typical_s += MEMORY * (last_s - began_s - typical_s)
+
+
+class Camera:
+    """What the camera shows now, and how well it keeps its rate. The camera worker writes, anybody reads."""
+
+    def __init__(self, idle: UInt8, mirror: bool) -> None:
+        self.mirror = mirror
+        self.shown = Picture(self._faced(idle), None)
+        self.sent = 0
+        self.repeated = 0
+        self.missed = 0
+        self.out = Rate()
+        self.fresh = Rate()
+        self.delay_s = Ring()
+
+    def turn(self, rendered: Picture) -> None:
+        """Show a new picture from now on."""
+        self.shown = Picture(self._faced(rendered.pixels), rendered.frame)
+        self.fresh.tick()
+
+    def count(self, new: bool, captured_s: float | None, sent_s: float) -> None:
+        """A picture went out at `sent_s`; `captured_s`: when the first sample that it shows was captured."""
+        self.sent += 1
+        self.repeated += not new
+        self.out.tick()
+        if new and captured_s is not None:
+            self.delay_s.add(sent_s - captured_s)
+
+    def _faced(self, pixels: UInt8) -> UInt8:
+        return np.asarray(cv2.flip(pixels, 1)) if self.mirror else pixels
+
+
+def film(
+    rendered: JitterBuffer[Picture],
+    camera: Camera,
+    outlets: Outlets,
+    clock: AudioClock,
+    period_s: float,
+    stop: threading.Event,
+) -> None:
+    """Send a picture at every tick: the next one, or the last one again."""
+    pacer = Pacer(period_s, time.monotonic())
+    while not stop.wait(max(pacer.deadline_s - time.monotonic(), 0.0)):
+        picture = rendered.take()
+        if picture is not None:
+            camera.turn(picture)
+        shown = camera.shown
+        if outlets.send(shown.pixels, shown.frame):
+            captured_s = None if shown.frame is None else clock.time_of(frame_start_sample(shown.frame))
+            camera.count(picture is not None, captured_s, time.monotonic())
+        missed = pacer.passed(time.monotonic())
+        camera.missed += missed
+        for _ in range(missed if outlets.recording else 0):
+            outlets.send(shown.pixels, shown.frame)  # a file has no other clock than the number of its pictures

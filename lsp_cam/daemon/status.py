@@ -1,0 +1,106 @@
+"""What the daemon tells about itself: the shape of `lsp-cam status --json` and of GET /api/status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .options import State
+
+
+class Told(BaseModel):
+    """Base: values that are told, never taken."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class MicrophoneStatus(Told):
+    """`state`: live, silent, lost or ended. `level_dbfs` of the last 0.3 s; `skew_ppm`: its clock against the machine's."""
+
+    name: str
+    state: str
+    level_dbfs: float
+    overflows: int
+    reconnects: int
+    skew_ppm: float
+
+
+class CameraStatus(Told):
+    """`state`: live, idle (nobody reads), lost, or none. `fps_out`: frames sent per second, `fps_new`: new ones."""
+
+    name: str
+    state: str
+    problem: str | None
+    width: int
+    height: int
+    mirror: bool
+    fps: int
+    fps_out: float
+    fps_new: float
+
+
+class FrameCounts(Told):
+    """Since the start: frames sent, those of them that were sent again, due pictures not shown, ticks missed."""
+
+    sent: int
+    repeated: int
+    skipped: int
+    missed: int
+
+
+class Latency(Told):
+    """Milliseconds. `algorithmic`: what the method waits for. The others: from the microphone hearing the first
+    sample that a frame shows to the frame leaving for the camera, by the audio clock."""
+
+    algorithmic_ms: float
+    measured_p50_ms: float | None
+    measured_p95_ms: float | None
+
+
+class Status(Told):
+    """A daemon that runs. `warnings` are for people; `steering` is as POST /api/pose takes it."""
+
+    state: State
+    pid: int
+    started_s: float
+    uptime_s: float
+    subject: str
+    loading: str | None
+    engine: str
+    microphone: MicrophoneStatus
+    camera: CameraStatus
+    frames: FrameCounts
+    stages_ms: dict[str, dict[str, float]]
+    latency: Latency
+    muted: bool
+    steering: dict[str, Any]
+    watchers: int
+    warnings: tuple[str, ...]
+    preview_url: str
+
+
+def warnings_of(
+    microphone: MicrophoneStatus, camera: CameraStatus, muted: bool, watched: bool, uptime_s: float
+) -> tuple[str, ...]:
+    """What is wrong, in plain words, and the way out."""
+    found = []
+    settled = uptime_s > 5
+    if watched and settled and camera.fps_out < 0.9 * camera.fps:
+        found.append(
+            f"The camera gets {camera.fps_out:.0f} of {camera.fps} fps: the machine is too busy, or the camera's reader slow."
+        )
+    if watched and settled and camera.fps_new < 0.9 * camera.fps and microphone.state != "ended":
+        found.append(
+            f"Your CPU is busy: {camera.fps_new:.0f} of {camera.fps} fps are new pictures. "
+            "Close other programs, or start with a lower --fps."
+        )
+    if microphone.state == "lost":
+        found.append(f"The microphone '{microphone.name}' is gone; it is used again as soon as it is back.")
+    if microphone.state == "silent" and not muted:
+        found.append(f"The microphone '{microphone.name}' gives no sound at all. Is it muted?")
+    if microphone.overflows:
+        found.append(f"Speech was lost {microphone.overflows} times because the machine was too busy.")
+    if camera.problem:
+        found.append(f"The camera fails: {camera.problem}")
+    return tuple(found)

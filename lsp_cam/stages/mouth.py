@@ -1,0 +1,74 @@
+"""Displacements of the mouth from projected speech, with a look ahead (section 3.2, equations 4 and 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from ..backends.base import Engine, Model, ModelState, step_model, zero_state
+from ..packets import Float32, MouthFrame, ProjectedFrame
+from ..subject import Subject
+from .network import load_network
+from .speech import FEATURES
+
+POINTS = 25
+HIDDEN = 256
+LAYERS = 3
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class MouthConfig:
+    """How many frames of speech (1/60 s) the network hears before it answers for a frame."""
+
+    look_ahead_frames: Annotated[int, Field(ge=0, le=60)] = 18
+
+
+@dataclass(slots=True)
+class MouthState:
+    """The network's state, how many frames it has heard, and the last row of features (F,)."""
+
+    network: ModelState
+    heard: int = 0
+    last_row: Float32 | None = None
+
+
+class MouthStage:
+    """ProjectedFrame -> MouthFrame; frame t leaves when frame t + look_ahead_frames has come."""
+
+    def __init__(self, model: Model, config: MouthConfig) -> None:
+        self._model = model
+        self.config = config
+
+    @classmethod
+    def from_subject(cls, subject: Subject, engine: Engine) -> MouthStage:
+        """The subject's mouth; raises BundleError or ModelError if it does not load or fit."""
+        state = (LAYERS, 1, HIDDEN)
+        inputs = {"features": (1, 2 * FEATURES), "h_in": state, "c_in": state}
+        outputs = {"delta": (1, 3 * POINTS), "h_out": state, "c_out": state}
+        model = load_network(subject, engine, "mouth.onnx", inputs, outputs, THREADS)
+        return cls(model, subject.config("mouth", MouthConfig))
+
+    def start(self) -> MouthState:
+        return MouthState(zero_state(self._model))
+
+    def step(self, x: ProjectedFrame, state: MouthState) -> tuple[list[MouthFrame], MouthState]:
+        state.last_row = x.rows[-1]
+        return self._hear(x.rows, state), state
+
+    def flush(self, state: MouthState) -> tuple[list[MouthFrame], MouthState]:
+        """The frames held back, hearing the very last row of features over and over."""
+        out: list[MouthFrame] = []
+        if state.last_row is not None:
+            for _ in range(self.config.look_ahead_frames):
+                out += self._hear(np.stack([state.last_row] * 2), state)
+        return out, state
+
+    def _hear(self, rows: Float32, state: MouthState) -> list[MouthFrame]:
+        got, state.network = step_model(self._model, {"features": rows.reshape(1, -1)}, state.network)
+        frame = state.heard - self.config.look_ahead_frames
+        state.heard += 1
+        return [MouthFrame(frame, got["delta"].reshape(POINTS, 3))] if frame >= 0 else []

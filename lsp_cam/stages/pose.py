@@ -1,0 +1,125 @@
+"""Head motion from projected speech and its own past, sampled from a Gaussian for each frame (section 3.3).
+
+The published code runs the network over its whole receptive field (255 frames) for each frame. Here every layer keeps
+the inputs that it will see again, so that a step computes one column; the answers are the same. In that code pose i
+sees speech up to frame i + 15 and poses up to i - 1, laid side by side: speech frames 0 .. 14 are heard beside poses of
+zero and their answers dropped, and before them stands speech frame 0 for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..backends.base import Engine, Model, ModelState, step_model, zero_state
+from ..packets import Float32, PoseFrame, ProjectedFrame
+from ..subject import Subject
+from .network import load_network
+from .speech import FEATURES
+
+POSE = 12
+RAW = 1 + 2 * POSE
+CHANNELS = 128
+DILATIONS = (1, 2, 4, 8, 16, 32, 64) * 2
+CACHE_ROWS = sum(DILATIONS)
+THREADS = 1
+
+# A head turns by degrees and moves by a part of its size. What is far outside cannot be meant, and as the network
+# hears its own answers it would not come back from it.
+LARGEST = 1000.0
+LARGEST_LOG_SIGMA = 10.0
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """Frames of speech heard ahead; what sigma is multiplied by when sampling (0: always the mean)."""
+
+    look_ahead_frames: Annotated[int, Field(ge=0, le=60)] = 15
+    sigma_scale: Annotated[float, Field(ge=0, le=10)] = 0.3
+
+
+@dataclass(slots=True)
+class PoseState:
+    """Past layer inputs (`network`), the pose before (`history` (1, 12)), frames heard, features last heard (1, 2F)."""
+
+    network: ModelState
+    random: np.random.Generator
+    heard: int = 0
+    features: Float32 | None = None
+    history: Float32 = field(default_factory=lambda: np.zeros((1, POSE), np.float32))
+
+
+class PoseStage:
+    """ProjectedFrame -> PoseFrame; frame t leaves when frame t + look_ahead_frames has come.
+
+    pad_tail: at the end hear the last frame over and over, so that there are as many poses as frames; without it
+    (published) the last look_ahead_frames have none.
+    """
+
+    def __init__(self, model: Model, config: PoseConfig, seed: int = 0, *, pad_tail: bool) -> None:
+        self._model = model
+        self._seed = seed
+        self._pad_tail = pad_tail
+        self.config = config
+
+    @classmethod
+    def from_subject(
+        cls, subject: Subject, engine: Engine, *, seed: int = 0, sigma_scale: float | None = None, pad_tail: bool
+    ) -> PoseStage:
+        """The subject's head; sigma_scale None: the subject's own. Raises BundleError or ModelError if it does not fit."""
+        cache = (CACHE_ROWS, CHANNELS)
+        inputs = {"features": (1, 2 * FEATURES), "history": (1, POSE), "cache_in": cache}
+        model = load_network(subject, engine, "pose.onnx", inputs, {"raw": (1, RAW), "cache_out": cache}, THREADS)
+        config = subject.config("pose", PoseConfig)
+        if sigma_scale is not None:
+            config = PoseConfig(config.look_ahead_frames, sigma_scale)
+        return cls(model, config, seed, pad_tail=pad_tail)
+
+    def start(self) -> PoseState:
+        return PoseState(zero_state(self._model), np.random.default_rng(self._seed))
+
+    def step(self, x: ProjectedFrame, state: PoseState) -> tuple[list[PoseFrame], PoseState]:
+        if state.features is None:
+            self._settle(x.rows.reshape(1, -1), state)
+        state.features = x.rows.reshape(1, -1)
+        return self._hear(state.features, state), state
+
+    def flush(self, state: PoseState) -> tuple[list[PoseFrame], PoseState]:
+        out: list[PoseFrame] = []
+        if self._pad_tail and state.features is not None:
+            for _ in range(self.config.look_ahead_frames):
+                out += self._hear(state.features, state)
+        return out, state
+
+    def _settle(self, features: Float32, state: PoseState) -> None:
+        """Fill the cache as if `features` beside zero poses had been heard for ever.
+
+        Then every layer's input is one constant column, right as soon as the layers before it are settled.
+        """
+        end = 0
+        for dilation in DILATIONS:
+            _, heard = step_model(self._model, {"features": features, "history": state.history}, state.network)
+            end += dilation
+            state.network["cache"][end - dilation : end] = heard["cache"][end - 1]
+
+    def _hear(self, features: Float32, state: PoseState) -> list[PoseFrame]:
+        got, state.network = step_model(self._model, {"features": features, "history": state.history}, state.network)
+        frame = state.heard - self.config.look_ahead_frames
+        state.heard += 1
+        if frame < 0:
+            return []
+        raw = got["raw"][0]
+        sample = self._sample(raw, state.random)
+        state.history = sample[None]
+        return [PoseFrame(frame, sample, raw)]
+
+    def _sample(self, raw: Float32, random: np.random.Generator) -> Float32:
+        """A pose (12,) from `raw` (25,): the mean, plus the scaled sigma times normal noise."""
+        mean, sharpness = raw[1 : 1 + POSE], raw[1 + POSE :]
+        sigma: NDArray[np.float64] = np.exp(np.minimum(-sharpness.astype(np.float64), LARGEST_LOG_SIGMA))
+        sample = mean + self.config.sigma_scale * sigma * random.standard_normal(POSE)
+        return np.clip(np.nan_to_num(sample, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST).astype(np.float32)

@@ -1,0 +1,165 @@
+"""Where bundles and engines live: HOME/subjects/NAME and HOME/engines.
+
+A reader sees all of a bundle or none of it; a writer that is killed leaves the store as it was (`atomic.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import folders
+from .archive import SUFFIX, copy_bundle, pack, unpack
+from .atomic import AtomicFolder, translated
+from .errors import BundleError, SubjectError, SubjectNotFound, UsageError
+from .subject import Subject, check_name
+
+DEFAULT_SUBJECT = "demo"
+RELEASE_PAGE = "https://github.com/YuanxunLu/LiveSpeechPortraits"
+RELEASED = {"may": "May", "obama1": "Obama1", "obama2": "Obama2", "nadella": "Nadella", "mcstay": "McStay"}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A folder of the store: a subject, or what is wrong with it. What ships with the checkout is not `removable`."""
+
+    name: str
+    root: Path
+    removable: bool
+    subject: Subject | None
+    problem: str | None
+
+
+class Store:
+    """The subjects that are installed, those of the checkout among them."""
+
+    def __init__(self, home: Path | None = None, shipped: Path | None = None) -> None:
+        """`home` and `shipped` (a folder of subjects that is only read) default to what `folders` says."""
+        checkout = folders.checkout()
+        self.home = home or folders.home()
+        self._shipped = shipped or (checkout / "subjects" if checkout else None)
+        self._atomic = AtomicFolder(self.home / "subjects")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of subjects that is written to; it need not exist."""
+        return self._atomic.path
+
+    @property
+    def engines(self) -> Path:
+        """The folder of compiled networks; it need not exist."""
+        return self.home / "engines"
+
+    def entries(self) -> list[Installed]:
+        """All that is there, by name, damaged ones too."""
+        self._atomic.recover()
+        roots: dict[str, Path] = {}
+        for folder in self._folders():
+            with translated(folder):
+                for root in folder.iterdir() if folder.is_dir() else ():
+                    if root.is_dir() and not root.name.startswith("."):
+                        roots.setdefault(root.name, root)
+        return [self._entry(roots[name]) for name in sorted(roots)]
+
+    def subjects(self) -> list[Subject]:
+        """The subjects that can be opened, by name."""
+        return [entry.subject for entry in self.entries() if entry.subject]
+
+    def get(self, name: str) -> Subject:
+        """The subject of that name; SubjectNotFound says what there is instead, and how to get a known one."""
+        return _open(self.find(name))
+
+    def default(self) -> Subject:
+        """The subject to use when none is named: `demo`, else the first."""
+        found = {subject.name: subject for subject in self.subjects()}
+        if not found:
+            raise SubjectNotFound("No subject is installed. Get an archive and run: lsp-cam subject install FILE")
+        return found.get(DEFAULT_SUBJECT) or found[min(found)]
+
+    def find(self, name: str) -> Path:
+        """The folder of a subject, damaged or not."""
+        check_name(name)
+        for _ in range(2):  # the second look is for a replacement that was under way at the first
+            self._atomic.recover()
+            for folder in self._folders():
+                if (folder / name).is_dir():
+                    return folder / name
+        raise SubjectNotFound(self._not_found(name))
+
+    def find_removable(self, name: str) -> Path:
+        """The folder of a subject; UsageError if it ships with the checkout and is not in this store."""
+        root = self.find(name)
+        if root.parent != self.folder:
+            raise UsageError(f"'{name}' ships with lsp-cam ({root}); only what is in {self.folder} can be removed.")
+        return root
+
+    def check_free(self, name: str, replace: bool = False) -> None:
+        """UsageError if `name` is in the store and may not be replaced."""
+        if not replace and (self.folder / check_name(name)).exists():
+            raise UsageError(f"'{name}' is installed already. To put this one in its place, add --replace.")
+
+    def install(self, archive: Path, *, replace: bool = False) -> Subject:
+        """Unpack, check and add an archive: all of it or nothing."""
+        with self.incoming() as work, translated(self.folder):
+            return self.take(unpack(archive, work / "bundle").root, work, replace=replace)
+
+    def adopt(self, root: Path, *, replace: bool = False) -> Subject:
+        """Add a copy of the bundle in the folder `root`, made elsewhere."""
+        with self.incoming() as work, translated(self.folder):
+            return self.take(copy_bundle(Subject.open(root), work / "bundle").root, work, replace=replace)
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """A folder on the store's file system to make a bundle in, for `take`; it is gone at the end."""
+        with self._atomic.incoming() as work:
+            yield work
+
+    def take(self, root: Path, work: Path, *, replace: bool = False) -> Subject:
+        """Check the bundle in `root`, below the folder `work` that `incoming` gave, and move it into the store."""
+        subject = Subject.open(root)
+        subject.verify()
+        self.check_free(subject.name, replace)
+        return Subject.open(self._atomic.add(root, subject.name, work))
+
+    def export(self, name: str, file: Path) -> None:
+        """Write a subject as an archive."""
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder. Name the file to write, say {file / (name + SUFFIX)}.")
+        subject = self.get(name)
+        subject.verify()
+        pack(subject, file)
+
+    def remove(self, name: str) -> None:
+        """Take a subject out of the store; UsageError as in `find_removable`."""
+        self._atomic.remove(self.find_removable(name).name)
+
+    def _folders(self) -> list[Path]:
+        shipped = [self._shipped] if self._shipped and self._shipped != self.folder else []
+        return [self.folder, *shipped]
+
+    def _entry(self, root: Path) -> Installed:
+        removable = root.parent == self.folder
+        try:
+            return Installed(root.name, root, removable, _open(root), None)
+        except SubjectError as error:
+            return Installed(root.name, root, removable, None, str(error))
+
+    def _not_found(self, name: str) -> str:
+        there = ", ".join(subject.name for subject in self.subjects()) or "none"
+        if name not in RELEASED:
+            return f"No subject '{name}' is installed. Installed: {there}. To add one: lsp-cam subject install FILE"
+        return (
+            f"'{name}' is not installed. It is {RELEASED[name]}, one of the subjects that the authors of Live Speech "
+            f"Portraits released and that cannot be passed on here. Download their release ({RELEASE_PAGE}), then run: "
+            f"lsp-cam subject import-release data/{RELEASED[name]} --apc data/APC_epoch_160.model --name {name}\n"
+            f"Installed: {there}."
+        )
+
+
+def _open(root: Path) -> Subject:
+    subject = Subject.open(root)
+    if subject.name != root.name:
+        raise BundleError(f"{root.name}: the folder holds the subject '{subject.name}'. Rename the folder to that.")
+    return subject
