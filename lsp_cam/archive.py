@@ -6,6 +6,7 @@ deflated, nothing else, no comment, no ZIP64.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -93,6 +94,10 @@ def unpack(file: Path, root: Path) -> Subject:
             _extract(archive, members, manifest, root)
     except UNREADABLE_ZIP as error:
         raise BundleError(f"{file.name} is damaged ({error}). Get the archive again.") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # zipfile was told to seek to before the beginning
+            raise
+        raise BundleError(f"{file.name} is damaged (its directory is wrong). Get the archive again.") from None
     (root / MANIFEST).write_bytes(text)
     return Subject.open(root)
 

@@ -11,18 +11,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import SubjectError
+from .errors import SubjectError, UsageError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 INCOMING = ".incoming-"
 REPLACED = ".replaced-"
+LOCK = ".lock"
 LOCK_TIMEOUT_S = 60
 
 
@@ -53,13 +54,20 @@ class AtomicFolder:
             owner.release()
             _owner(work).unlink(missing_ok=True)
 
-    def add(self, made: Path, name: str, work: Path) -> Path:
-        """Move `made` (below `work`, which `incoming` gave) to `name`, in place of what is there."""
+    def check_free(self, name: str) -> None:
+        """UsageError if `name` is there."""
+        if (self.path / name).exists():
+            raise UsageError(f"'{name}' is installed already. To put this one in its place, add --replace.")
+
+    def add(self, made: Path, name: str, work: Path, *, replace: bool) -> Path:
+        """Move `made` (below `work`, which `incoming` gave) to `name`, in place of what is there if `replace`."""
         target, old = self.path / name, self.path / f"{REPLACED}{name}"
         with translated(self.path):
             sync_tree(made)
             with self._locked():
-                if target.exists():
+                if not replace:
+                    self.check_free(name)
+                elif target.exists():
                     target.rename(old)
                 made.rename(target)
                 if old.exists():
@@ -75,15 +83,28 @@ class AtomicFolder:
 
     def recover(self) -> None:
         """Finish, or take back, a replacement that was killed between its two renames."""
-        if not any(self.path.glob(f"{REPLACED}*")):
-            return
-        with translated(self.path), self._locked():
-            for old in self.path.glob(f"{REPLACED}*"):
-                target = self.path / old.name.removeprefix(REPLACED)
-                if target.exists():
-                    shutil.rmtree(old)
-                else:
-                    old.rename(target)
+        if any(self.path.glob(f"{REPLACED}*")):
+            with self.settled():
+                pass
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """No replacement is under way, here or in another process, as long as this lasts."""
+        with ExitStack() as held:
+            # Where no lock is, nobody has written yet; where it cannot be taken, nobody like us can.
+            if os.access(self.path / LOCK, os.R_OK | os.W_OK):
+                held.enter_context(self._locked())
+                with translated(self.path):
+                    self._finish()
+            yield
+
+    def _finish(self) -> None:
+        for old in self.path.glob(f"{REPLACED}*"):
+            target = self.path / old.name.removeprefix(REPLACED)
+            if target.exists():
+                shutil.rmtree(old)
+            else:
+                old.rename(target)
 
     def _sweep(self) -> None:
         from filelock import Timeout
@@ -101,7 +122,7 @@ class AtomicFolder:
         from filelock import Timeout
 
         try:
-            with _lock(self.path / ".lock"):
+            with _lock(self.path / LOCK):
                 yield
         except Timeout:
             raise SubjectError(f"Another lsp-cam has been changing {self.path} for a minute. Try again.") from None

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -56,7 +56,6 @@ class RunSettings(BaseModel):
     mirror: bool = False
     engine: str | None = None
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    smoothing: Literal["live", "published"] = "live"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     port: Annotated[int, Field(ge=0, le=65535)] = 0
 

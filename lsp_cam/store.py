@@ -54,14 +54,8 @@ class Store:
 
     def entries(self) -> list[Installed]:
         """All that is there, by name, damaged ones too."""
-        self._atomic.recover()
-        roots: dict[str, Path] = {}
-        for folder in self._folders():
-            with translated(folder):
-                for root in folder.iterdir() if folder.is_dir() else ():
-                    if root.is_dir() and not root.name.startswith("."):
-                        roots.setdefault(root.name, root)
-        return [self._entry(roots[name]) for name in sorted(roots)]
+        with self._atomic.settled():
+            return self._entries()
 
     def subjects(self) -> list[Subject]:
         """The subjects that can be opened, by name."""
@@ -69,7 +63,12 @@ class Store:
 
     def get(self, name: str) -> Subject:
         """The subject of that name; SubjectNotFound says what there is instead, and how to get a known one."""
-        return _open(self.find(name))
+        self._atomic.recover()
+        try:
+            return _open(self._look(name))
+        except SubjectError:  # damaged or not there, or being replaced just now
+            with self._atomic.settled():
+                return _open(self._look(name))
 
     def default(self) -> Subject:
         """The subject to use when none is named: `demo`, else the first."""
@@ -80,13 +79,8 @@ class Store:
 
     def find(self, name: str) -> Path:
         """The folder of a subject, damaged or not."""
-        check_name(name)
-        for _ in range(2):  # the second look is for a replacement that was under way at the first
-            self._atomic.recover()
-            for folder in self._folders():
-                if (folder / name).is_dir():
-                    return folder / name
-        raise SubjectNotFound(self._not_found(name))
+        with self._atomic.settled():
+            return self._look(name)
 
     def find_removable(self, name: str) -> Path:
         """The folder of a subject; UsageError if it ships with the checkout and is not in this store."""
@@ -96,9 +90,10 @@ class Store:
         return root
 
     def check_free(self, name: str, replace: bool = False) -> None:
-        """UsageError if `name` is in the store and may not be replaced."""
-        if not replace and (self.folder / check_name(name)).exists():
-            raise UsageError(f"'{name}' is installed already. To put this one in its place, add --replace.")
+        """UsageError if `name` is in the store and may not be replaced; for asking before long work."""
+        check_name(name)
+        if not replace:
+            self._atomic.check_free(name)
 
     def install(self, archive: Path, *, replace: bool = False) -> Subject:
         """Unpack, check and add an archive: all of it or nothing."""
@@ -120,8 +115,7 @@ class Store:
         """Check the bundle in `root`, below the folder `work` that `incoming` gave, and move it into the store."""
         subject = Subject.open(root)
         subject.verify()
-        self.check_free(subject.name, replace)
-        return Subject.open(self._atomic.add(root, subject.name, work))
+        return Subject.open(self._atomic.add(root, subject.name, work, replace=replace))
 
     def export(self, name: str, file: Path) -> None:
         """Write a subject as an archive."""
@@ -135,6 +129,22 @@ class Store:
         """Take a subject out of the store; UsageError as in `find_removable`."""
         self._atomic.remove(self.find_removable(name).name)
 
+    def _look(self, name: str) -> Path:
+        check_name(name)
+        for folder in self._folders():
+            if (folder / name).is_dir():
+                return folder / name
+        raise SubjectNotFound(_not_found(name, [entry.name for entry in self._entries() if entry.subject]))
+
+    def _entries(self) -> list[Installed]:
+        roots: dict[str, Path] = {}
+        for folder in self._folders():
+            with translated(folder):
+                for root in folder.iterdir() if folder.is_dir() else ():
+                    if root.is_dir() and not root.name.startswith("."):
+                        roots.setdefault(root.name, root)
+        return [self._entry(roots[name]) for name in sorted(roots)]
+
     def _folders(self) -> list[Path]:
         shipped = [self._shipped] if self._shipped and self._shipped != self.folder else []
         return [self.folder, *shipped]
@@ -146,16 +156,17 @@ class Store:
         except SubjectError as error:
             return Installed(root.name, root, removable, None, str(error))
 
-    def _not_found(self, name: str) -> str:
-        there = ", ".join(subject.name for subject in self.subjects()) or "none"
-        if name not in RELEASED:
-            return f"No subject '{name}' is installed. Installed: {there}. To add one: lsp-cam subject install FILE"
-        return (
-            f"'{name}' is not installed. It is {RELEASED[name]}, one of the subjects that the authors of Live Speech "
-            f"Portraits released and that cannot be passed on here. Download their release ({RELEASE_PAGE}), then run: "
-            f"lsp-cam subject import-release data/{RELEASED[name]} --apc data/APC_epoch_160.model --name {name}\n"
-            f"Installed: {there}."
-        )
+
+def _not_found(name: str, installed: list[str]) -> str:
+    there = ", ".join(installed) or "none"
+    if name not in RELEASED:
+        return f"No subject '{name}' is installed. Installed: {there}. To add one: lsp-cam subject install FILE"
+    return (
+        f"'{name}' is not installed. It is {RELEASED[name]}, one of the subjects that the authors of Live Speech "
+        f"Portraits released and that cannot be passed on here. Download their release ({RELEASE_PAGE}), then run: "
+        f"lsp-cam subject import-release data/{RELEASED[name]} --apc data/APC_epoch_160.model --name {name}\n"
+        f"Installed: {there}."
+    )
 
 
 def _open(root: Path) -> Subject:

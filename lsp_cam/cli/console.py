@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DEBUG_VARIABLE = "LSP_CAM_DEBUG"
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
+NO_SPACE = "The disk is full. Make room and try again."
 
 
 class Commands(TyperGroup):
@@ -49,6 +51,9 @@ def reported() -> Iterator[None]:
         # Mistakes in how a command was typed are typer's own to print.
         if _debugging() or hasattr(error, "exit_code"):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            print_error(NO_SPACE)
+            raise typer.Exit(1) from None
         print_error(_unexpected(error))
         raise typer.Exit(INTERNAL_ERROR) from None
 
@@ -57,7 +62,7 @@ def stdout() -> Console:
     """The console for what was asked for. Long lines are not wrapped when they go to a file or a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=not (sys.stdout and sys.stdout.isatty()))
 
 
 def print_error(message: str) -> None:
@@ -94,11 +99,16 @@ def plain(value: str) -> str:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process; a reader that has gone (`lsp-cam … | head`) is not worth a message."""
+    """End the process. A reader that has gone (`lsp-cam … | head`) is not worth a message; a full disk is."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered must go somewhere, or Python complains about it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not code and not isinstance(error, BrokenPipeError):
+            print_error(NO_SPACE if error.errno == errno.ENOSPC else f"The output is lost ({error.strerror}).")
+        code = code or 1
     sys.exit(code)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import DaemonError, UsageError
-from .console import print_json, print_line, stdout, text
+from .console import print_json, print_line, text
 from .statustable import lines_of
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..daemon.runtime import Contact, Record
 
 NOT_RUNNING = 3
+STEERED = {"fixed": "The head is held.", "track": "The head follows the track.", "auto": "The speech moves the head."}
 Json = Annotated[bool, typer.Option("--json", help="For other programs.")]
 
 
@@ -138,7 +139,7 @@ def pose(
         body["track"] = [[round(float(v), 4) for v in row] for row in read_track(track)]
     with connect() as client:
         client.post("/api/pose", body, timeout_s=30.0)
-    print_line({"fixed": "The head is held.", "track": "The head follows the track."}.get(body["mode"], "The head is free."))
+    print_line(STEERED[body["mode"]])
 
 
 def mute(off: Annotated[bool, typer.Option("--off", help="Listen to the microphone again.")] = False) -> None:
@@ -180,9 +181,20 @@ def preview() -> None:
 
 def devices(json: Json = False) -> None:
     """List microphones and virtual cameras."""
-    from ..devices import catalogue
+    from dataclasses import asdict
 
-    raise NotImplementedError(catalogue, json)
+    from ..devices.catalogue import list_devices
+
+    found, missing = list_devices()
+    if json:
+        print_json({"devices": [asdict(d) for d in found], "missing": [asdict(m) for m in missing]})
+        return
+    for device in found:
+        chosen = ", taken by auto" if device.is_default else ""
+        option = "--mic" if device.kind == "microphone" else "--camera"
+        print_line(f"{device.kind:<11}{option} {device.id}: {device.name} ({device.detail}{chosen})")
+    for lack in missing:
+        print_line(f"{lack.kind:<11}none. {lack.reason}", "yellow")
 
 
 def _run_here(options: StartOptions) -> None:
@@ -201,9 +213,10 @@ def _run_here(options: StartOptions) -> None:
 
 
 def _print_started(record: Record, contact: Contact) -> None:
+    from rich.console import Console
     from rich.panel import Panel
 
     for notice in record.notices:
-        stdout().print(Panel(text(notice), title="Missing", border_style="yellow", expand=False))
+        Console().print(Panel(text(notice), title="Missing", border_style="yellow", expand=False))
     print_line(f"On air: {record.subject}.", "bold green")
     print_line(f"Preview: {contact.link}")

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For other programs: name, ok, level, found, fix.")] = False,
 ) -> None:
-    """Each thing needed, whether it is there, and the command that puts it there. Exit code 1: cannot start."""
+    """What is needed, whether it is there, and how to get it.
+
+    Exit code 1: something without which lsp-cam cannot start is missing.
+    """
     from ..doctor import can_start, run_checks
 
     checks = run_checks()

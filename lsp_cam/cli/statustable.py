@@ -12,8 +12,9 @@ def lines_of(told: dict[str, Any]) -> list[tuple[str, str]]:
     measured = latency["measured_p50_ms"]
     delay = "not measured yet" if measured is None else f"{measured:.0f} ms (95 %: {latency['measured_p95_ms']:.0f} ms)"
     rate = f"{camera['fps_out']:.1f} of {camera['fps']} fps out, {camera['fps_new']:.1f} new"
+    loading = f", loading {told['loading']}" if told["loading"] else ""
     rows = [
-        ("subject", f"{told['subject']} on {told['engine']}" + (f", loading {told['loading']}" if told["loading"] else "")),
+        ("subject", f"{told['subject']} on {told['engine']}{loading}"),
         ("microphone", f"{microphone['name']}: {microphone['state']}, {microphone['level_dbfs']:.0f} dBFS{muted}"),
         ("camera", f"{camera['name']}: {camera['state']}, {camera['width']}x{camera['height']}, {rate}"),
         ("frames", f"{frames['sent']} sent, {frames['repeated']} of them again, {frames['skipped']} skipped"),
@@ -22,7 +23,8 @@ def lines_of(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("preview", f"{told['preview_url']} ({told['watchers']} watching); `lsp-cam preview` opens it"),
     ]
     head = f"{told['state']} for {_duration(told['uptime_s'])} (process {told['pid']})"
-    return [(head, "bold"), *((f"{name:<11}{value}", "") for name, value in rows), *((w, "yellow") for w in told["warnings"])]
+    table = [(f"{name:<11}{value}", "") for name, value in rows]
+    return [(head, "bold"), *table, *((warning, "yellow") for warning in told["warnings"])]
 
 
 def _duration(seconds: float) -> str:

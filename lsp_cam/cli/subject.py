@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_subjects(as_json: Json = False) -> None:
-    """The subjects that are installed, and what is wrong with those that cannot be used."""
+    """Who is installed, and what is wrong with whom."""
     from rich.filesize import decimal
     from rich.table import Table
 
@@ -47,7 +47,9 @@ def list_subjects(as_json: Json = False) -> None:
     if not entries:
         print_line(f"No subject is installed in {store.folder}. To add one: lsp-cam subject install FILE")
         return
-    table = Table("name", "title", "size", "licence", "where")
+    table = Table("name", "title", "size")
+    table.add_column("licence", no_wrap=True, overflow="ellipsis", max_width=30)
+    table.add_column("where")
     for entry in entries:
         where = "store" if entry.removable else "ships with lsp-cam"
         if entry.subject:
@@ -60,7 +62,10 @@ def list_subjects(as_json: Json = False) -> None:
 
 
 def show(name: Name, as_json: Json = False) -> None:
-    """Who a subject is, who agreed to it, its licence, where it comes from, its settings and its size."""
+    """Tell all about a subject.
+
+    Whom it shows, who agreed to that, its licence, where it comes from, its settings and its size.
+    """
     from rich.filesize import decimal
 
     from ..store import Store
@@ -88,7 +93,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
 
 def verify(name: Name) -> None:
-    """Read every file of a subject and check it against the manifest."""
+    """Check every file of a subject."""
     from rich.filesize import decimal
 
     from ..store import Store
@@ -101,7 +106,10 @@ def verify(name: Name) -> None:
 def install(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The .lspcam archive.")], replace: Replace = False
 ) -> None:
-    """Install a subject from an archive: all of it, or nothing if something is wrong with it."""
+    """Add a subject from an archive.
+
+    All of it is added, or nothing if something is wrong with it.
+    """
     from ..store import Store
 
     _print_installed(Store().install(file, replace=replace))
@@ -110,7 +118,7 @@ def install(
 def export(
     name: Name, file: Annotated[Path, typer.Argument(metavar="FILE", help="The .lspcam archive to write.")]
 ) -> None:
-    """Write a subject as an archive, for another machine."""
+    """Write a subject as an archive."""
     from rich.filesize import decimal
 
     from ..store import Store
@@ -129,7 +137,7 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do
     if _shown_now() == name:
         raise DaemonError(f"'{name}' is being shown. Run `lsp-cam stop` or `lsp-cam switch` to another one first.")
     if not yes:
-        if not sys.stdin.isatty():
+        if not _asks():
             raise UsageError(f"This deletes {root}. Nobody can be asked here: add --yes if that is what you want.")
         typer.confirm(f"Delete {root}?", abort=True)
     store.remove(name)
@@ -145,7 +153,10 @@ def import_release(
     ] = None,
     replace: Replace = False,
 ) -> None:
-    """Make a subject of what the authors of Live Speech Portraits released; needs the train extra."""
+    """Make a subject of the authors' release.
+
+    The authors of Live Speech Portraits released May, Obama1, Obama2, Nadella and McStay. Needs the train extra.
+    """
     from ..store import Store
 
     convert = _converter()
@@ -154,6 +165,11 @@ def import_release(
     with store.incoming() as work:
         subject = convert(folder, apc, settings, name, work / "bundle")
         _print_installed(store.take(subject.root, work, replace=replace))
+
+
+def _asks() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty()
 
 
 def _converter() -> Any:

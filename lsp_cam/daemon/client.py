@@ -47,7 +47,7 @@ class Client:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.TimeoutException:
-            raise DaemonError(f"lsp-cam does not answer. Look at {log_file()}, or end it with `lsp-cam stop`.") from None
+            raise DaemonError(f"lsp-cam does not answer. See {log_file()}, or end it with `lsp-cam stop`.") from None
         except httpx.HTTPError as error:
             raise DaemonError(f"lsp-cam cannot be reached ({error}). Look at {log_file()}.") from None
         if answer.is_error:
@@ -91,9 +91,6 @@ def last_error() -> str:
 
 def _detail(answer: httpx.Response) -> str:
     try:
-        detail = answer.json()["detail"]
+        return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return f"lsp-cam refused ({answer.status_code}). Look at {log_file()}."
-    if isinstance(detail, list):  # what FastAPI says of a body that does not fit
-        return "; ".join(f"{'.'.join(str(p) for p in d['loc'][1:])}: {d['msg']}" for d in detail)
-    return str(detail)

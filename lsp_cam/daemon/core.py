@@ -9,19 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..backends.base import Engine
-from ..devices.base import AudioSource, FrameSink
+from ..devices.base import BLOCK_S, AudioSource, FrameSink
 from ..devices.fit import Fitter, even
 from ..devices.preview import PreviewSink
 from ..errors import DaemonError
 from ..packets import UInt8
-from ..pipeline import Pipeline, PipelineConfig
 from ..stages.steer import Steering
-from ..store import Store
 from ..subject import Subject
 from .clock import AudioClock
 from .crew import Crew
 from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
+from .loading import Loader
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer
 from .show import Due, Picture, Show, idle_picture, warmed
@@ -35,12 +33,11 @@ LAST_WORDS_S = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How to show: pictures per second, their size (None: the subject's own), mirrored or not, and the seed."""
+    """How to show: pictures per second, their size (None: the subject's own), mirrored or not."""
 
     fps: int = 30
     size: tuple[int, int] | None = None
     mirror: bool = False
-    seed: int = 0
 
 
 class Daemon:
@@ -52,27 +49,25 @@ class Daemon:
     def __init__(
         self,
         subject: Subject,
-        engine: Engine,
+        loader: Loader,
         open_source: Callable[[], AudioSource],
         camera: FrameSink | None,
         settings: Settings = Settings(),
         *,
         camera_is_device: bool = False,
         stop: threading.Event | None = None,
-        store: Store | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
         self.started_s = time.time()
         self.settings = settings
-        self.engine = engine
+        self.loader = loader
         self._open_source = open_source
         self._source: AudioSource | None = None
         self.times = StageTimes()
         self.loading: str | None = None
-        self._store = store or Store()
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
-        pipeline = self._load(subject)
+        pipeline = loader.load(subject, self.times.observe)
         idle = idle_picture(pipeline)
         width, height = settings.size or (idle.shape[1], idle.shape[0])
         self.size = (even(width), even(height))
@@ -90,9 +85,13 @@ class Daemon:
         source = self._source = self._open_source()  # last, so that no speech piles up before anybody listens
         period_s = 1 / self.settings.fps
         blocks: Blocks = queue.Queue(QUEUED_BLOCKS)
+
+        def unheard_s() -> float:
+            return blocks.qsize() * BLOCK_S
+
         run, stop = self._crew.run, self.stop
         run("camera", lambda: film(self.rendered, self.camera, self.outlets, self.clock, period_s, stop))
-        run("render", lambda: render(self.due, self.rendered, self._wanted, period_s, stop))
+        run("render", lambda: render(self.due, self.rendered, self._wanted, unheard_s, period_s, stop))
         run("motion", lambda: motion(blocks, self.listener, self._last_words, stop))
         run("capture", lambda: capture(source, blocks, stop))
 
@@ -127,12 +126,12 @@ class Daemon:
             raise DaemonError(f"Another switch (to '{self.loading}') is under way. Try again in a moment.")
         try:
             self.loading = name
-            pipeline = self._load(self._store.get(name))
+            pipeline = self.loader.load(self.loader.find(name), self.times.observe)
             idle_picture(pipeline)
             show = warmed(pipeline, self.listener.history)
             self.listener.enter(show)
             if not show.on_air.wait(HANDOVER_S):
-                raise DaemonError("No speech arrives from the microphone, so nobody can take over. Check it, try again.")
+                raise DaemonError("No speech arrives from the microphone, so nobody can take over. Check it.")
             LOG.info("now showing %s", name)
         finally:
             self.loading = None
@@ -153,10 +152,6 @@ class Daemon:
     def snapshot(self) -> UInt8:
         """What the camera shows now, (H, W, 3) RGB."""
         return Fitter(*self.size).fit(self.camera.shown.pixels).copy()
-
-    def _load(self, subject: Subject) -> Pipeline:
-        config = PipelineConfig(smoothing="live", seed=self.settings.seed)
-        return Pipeline(subject, self.engine, config, observe=self.times.observe)
 
     def _wanted(self) -> bool:
         return self.outlets.wants_frames

@@ -35,7 +35,10 @@ def launch(options: StartOptions, tell: Callable[[str], None]) -> tuple[Record, 
     with _early_output() as output, _terminable():
         process = subprocess.Popen(
             [sys.executable, "-m", MODULE, options.model_dump_json()],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             return _await_running(runtime, process, tell)

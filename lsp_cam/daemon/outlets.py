@@ -55,9 +55,10 @@ class Outlets:
     def send(self, rgb: UInt8, frame: int | None) -> bool:
         """Show a picture of motion frame `frame` (None: the idle portrait); gives whether anybody took it."""
         taken = False
-        if self.camera is not None and (self.problem is None or self._reopened(self.camera)) and self.camera.wants_frames:
+        camera = self.camera
+        if camera is not None and (self.problem is None or self._reopened(camera)) and camera.wants_frames:
             try:
-                self.camera.send(rgb)
+                camera.send(rgb)
                 if self.recording is not None:
                     self.recording.shown(frame)
                 taken = True

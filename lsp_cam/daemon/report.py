@@ -24,7 +24,7 @@ def report(daemon: Daemon, url: str) -> Status:
         uptime_s=round(uptime_s, 1),
         subject=daemon.subject,
         loading=daemon.loading,
-        engine=daemon.engine.name,
+        engine=daemon.loader.engine_name,
         microphone=microphone,
         camera=camera,
         frames=_frames(daemon),

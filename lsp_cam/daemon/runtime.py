@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +23,8 @@ from ..folders import APP, HOME_VARIABLE, state_folder
 from .options import State
 
 RUNTIME_VARIABLE = "LSP_CAM_RUNTIME"
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Contact(BaseModel):
@@ -185,4 +187,6 @@ def _write(path: Path, value: BaseModel) -> None:
         os.replace(temporary, path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise DaemonError(f"{path} cannot be written ({error.strerror}). Make room or set {RUNTIME_VARIABLE}.") from None
+        raise DaemonError(
+            f"{path} cannot be written ({error.strerror}). Make room, or set {RUNTIME_VARIABLE}."
+        ) from None

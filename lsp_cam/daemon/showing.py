@@ -18,6 +18,8 @@ from .stats import Rate, Ring
 
 POLL_S = 0.1
 REFRESH_S = 1.0
+BACKLOG_S = 0.08
+BACKED_UP_REFRESH_S = 0.25
 SHARE_FOR_HURRY = 0.9
 MEMORY = 0.1
 
@@ -26,16 +28,25 @@ def render(
     due: DuePictures[Due],
     rendered: JitterBuffer[Picture],
     wanted: Callable[[], bool],
+    unheard_s: Callable[[], float],
     period_s: float,
     stop: threading.Event,
 ) -> None:
-    """Render what is due while somebody sees it, and one picture now and then when nobody does."""
+    """Render what is due while somebody sees it, and one picture now and then when nobody does.
+
+    `unheard_s`: how much speech waits for the motion worker. When that falls behind, pictures are skipped to let it
+    catch up: it must hear everything, and its lateness would be everybody's.
+    """
     typical_s = 0.0
     last_s = 0.0
     while not stop.is_set():
         item = due.take(POLL_S, hurry=typical_s > SHARE_FOR_HURRY * period_s)
         began_s = time.monotonic()
-        if item is None or not (wanted() or began_s - last_s >= REFRESH_S):
+        if item is None:
+            continue
+        patience_s = REFRESH_S if not wanted() else BACKED_UP_REFRESH_S if unheard_s() > BACKLOG_S else 0.0
+        if began_s - last_s < patience_s:
+            due.skipped += 1
             continue
         frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
         rendered.put(Picture(frame.pixels, item.landmarks.frame))

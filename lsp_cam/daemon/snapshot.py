@@ -26,7 +26,9 @@ def save(png: bytes, file: Path) -> None:
     """Write a PNG's picture to `file`, in its format; the file appears when it is complete."""
     data = png
     if file.suffix.lower() != ".png":
-        done, encoded = cv2.imencode(".jpg", cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR))
+        picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None, "the daemon sends PNG"
+        done, encoded = cv2.imencode(".jpg", picture)
         assert done, "OpenCV always has JPEG"
         data = encoded.tobytes()
     temporary = None

@@ -16,7 +16,7 @@ class Told(BaseModel):
 
 
 class MicrophoneStatus(Told):
-    """`state`: live, silent, lost or ended. `level_dbfs` of the last 0.3 s; `skew_ppm`: its clock against the machine's."""
+    """`state`: live, silent, lost or ended. `level_dbfs`: of the last 0.3 s. `skew_ppm`: how slow its clock runs."""
 
     name: str
     state: str
@@ -88,7 +88,7 @@ def warnings_of(
     settled = uptime_s > 5
     if watched and settled and camera.fps_out < 0.9 * camera.fps:
         found.append(
-            f"The camera gets {camera.fps_out:.0f} of {camera.fps} fps: the machine is too busy, or the camera's reader slow."
+            f"The camera gets {camera.fps_out:.0f} of {camera.fps} fps: the machine is busy, or the reader slow."
         )
     if watched and settled and camera.fps_new < 0.9 * camera.fps and microphone.state != "ended":
         found.append(

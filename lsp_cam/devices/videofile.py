@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
@@ -80,21 +81,28 @@ class VideoFileSink(Closing):
 
     def close(self) -> None:
         """Finish the file and give it its name; raises DeviceError if that fails. Without a frame there is no file."""
-        if self._thread is None:
-            return
-        thread, self._thread = self._thread, None
-        while thread.is_alive():
-            with suppress(queue.Full):
-                self._work.put(None, timeout=0.1)
-                break
-        thread.join()
-        if self._told:
+        if not self._end_thread() or self._told:
             return
         self._raise()
         if self.frames == 0:
             self.part.unlink(missing_ok=True)
             return
         finalise(self.part, self.path, SUFFIXES[self.path.suffix.lower()])
+
+    def abandon(self) -> None:
+        """End the file under its name with .part, where it plays; a file of the name itself stays as it was."""
+        self._end_thread()
+        if self.frames == 0:
+            self.part.unlink(missing_ok=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ctrl-C makes the file shorter; an error makes it wrong, so that it does not get its name."""
+        if error is not None and isinstance(error, Exception):
+            self.abandon()
+        else:
+            self.close()
 
     def describe(self) -> str:
         size = f", {self._fitter.width}x{self._fitter.height} at {float(self._fps):g} fps" if self._fitter else ""
@@ -108,6 +116,18 @@ class VideoFileSink(Closing):
             with suppress(queue.Full):
                 self._work.put(work, timeout=0.1)
                 return
+
+    def _end_thread(self) -> bool:
+        """False if it had ended already."""
+        if self._thread is None:
+            return False
+        thread, self._thread = self._thread, None
+        while thread.is_alive():
+            with suppress(queue.Full):
+                self._work.put(None, timeout=0.1)
+                break
+        thread.join()
+        return True
 
     def _raise(self) -> None:
         if self._error is not None:

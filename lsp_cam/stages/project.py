@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..packets import FaceFrame, Float32, LandmarkFrame
 from ..subject import Subject
-from .landmarks import SHOULDER_POINTS
+from .landmarks import POINTS, SHOULDER_POINTS
 
 NEAREST_DEPTH = 1e-3  # what is nearer, or behind the camera, is drawn as if it were here
 FARTHEST_PX = 1e6
@@ -44,6 +44,7 @@ class ProjectStage:
     def __init__(self, config: ProjectConfig, camera: Camera) -> None:
         self.config = config
         self._camera = camera
+        self._shoulders = np.ascontiguousarray(camera.shoulders.T)
         self._offset = np.array(config.shoulder_offset_px, np.float32)
 
     @classmethod
@@ -68,12 +69,12 @@ class ProjectStage:
 
     def step(self, x: FaceFrame, state: None) -> tuple[list[LandmarkFrame], None]:
         camera, translation = self._camera, x.pose[3:]
-        placed = np.float32(camera.scale) * (x.points @ rotation(x.pose[:3].astype(np.float64)).T) + translation
+        turned = rotation(x.pose[:3].astype(np.float64)) @ x.points.T
+        placed = np.float32(camera.scale) * turned + translation[:, None]
         moved = (translation - camera.shoulders_translation) * np.float32(self.config.shoulder_amplify)
-        followed = (camera.shoulders + moved).astype(np.float32)
-        points = pinhole(placed, camera.intrinsics)
-        shoulders = pinhole(followed, camera.intrinsics) + self._offset
-        return [LandmarkFrame(x.frame, points, shoulders)], None
+        followed = (self._shoulders + moved[:, None]).astype(np.float32)
+        pixels = pinhole(np.concatenate([placed, followed], axis=1), camera.intrinsics)
+        return [LandmarkFrame(x.frame, pixels[:POINTS], pixels[POINTS:] + self._offset)], None
 
     def flush(self, state: None) -> tuple[list[LandmarkFrame], None]:
         return [], None
@@ -94,9 +95,9 @@ def rotation(angles_deg: NDArray[np.floating]) -> Float32:
 
 
 def pinhole(placed: Float32, intrinsics: Float32) -> Float32:
-    """Pixels (N, 2) of points (N, 3) in the camera's axes; finite whatever is put in."""
-    seen = placed @ intrinsics.T
-    depth = np.maximum(seen[:, 2:], np.float32(NEAREST_DEPTH))
-    pixels = np.nan_to_num(seen[:, :2] / depth, nan=0.0, posinf=FARTHEST_PX, neginf=-FARTHEST_PX)
-    out: Float32 = np.clip(pixels, -FARTHEST_PX, FARTHEST_PX)
-    return out
+    """Pixels (N, 2) of points (3, N) in the camera's axes; finite whatever is put in."""
+    with np.errstate(all="ignore"):
+        seen = intrinsics @ placed
+        pixels = seen[:2] / np.fmax(seen[2], np.float32(NEAREST_DEPTH))
+    np.fmin(np.fmax(pixels, np.float32(-FARTHEST_PX)), np.float32(FARTHEST_PX), out=pixels)  # NaN goes too
+    return np.ascontiguousarray(pixels.T)

@@ -48,7 +48,7 @@ class RenderStage:
         Raises BundleError, ModelError; UsageError if the renderer takes no candidates.
         """
         config = subject.config("render", RenderConfig)
-        model = engine.load(subject.read(MODEL), "render")
+        model = engine.load(subject.read(MODEL), f"{subject.name}/{MODEL}")
         if subject.has(CONSTANTS_MODEL):
             model.hold(_constants(subject, engine, config, model, candidates))
         elif candidates is not None:
@@ -90,7 +90,7 @@ def _constants(
         raise UsageError(
             f"The candidates have the shape {pictures.shape}; {subject.name} is {config.size} pixels wide."
         )
-    maker = engine.load(subject.read(CONSTANTS_MODEL), "render constants")
+    maker = engine.load(subject.read(CONSTANTS_MODEL), f"{subject.name}/{CONSTANTS_MODEL}")
     if set(maker.inputs) != {"candidates"} or maker.inputs["candidates"].shape != pictures.shape:
         raise ModelError(f"{subject.name}: {CONSTANTS_MODEL} does not take 4 pictures. Install the subject again.")
     for name, spec in maker.outputs.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -167,11 +168,10 @@ def read_track(path: Path) -> Float32:
 
 def _read_numpy(path: Path) -> Float32:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                name = "track" if "track" in loaded.files or len(loaded.files) != 1 else loaded.files[0]
-                loaded = loaded[name]
+            name = "track" if "track" in loaded.files or len(loaded.files) != 1 else loaded.files[0]
+            loaded = loaded[name]
         return np.asarray(loaded, np.float32)
     except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         raise UsageError(f"{path} cannot be used as a track: {error}. Save it as a plain array of numbers.") from None

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_cam.train.melrows import SAMPLE_RATE
+from lsp_cam.packets import SAMPLE_RATE_HZ
 
 
 def augment(audio: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -20,7 +20,7 @@ def augment(audio: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 def _limit_band(audio: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Soft low and high cut with random corners, and a random tilt of up to 6 dB an octave around 1 kHz."""
     spectrum = np.fft.rfft(audio)
-    hz = np.maximum(np.arange(len(spectrum)) * SAMPLE_RATE / len(audio), 1.0)
+    hz = np.maximum(np.arange(len(spectrum)) * SAMPLE_RATE_HZ / len(audio), 1.0)
     low, high = rng.uniform(20.0, 250.0), rng.uniform(3400.0, 8000.0)
     response = (hz / 1000.0) ** rng.uniform(-0.5, 0.5) / np.sqrt((1 + (low / hz) ** 4) * (1 + (hz / high) ** 8))
     return np.asarray(np.fft.irfft(spectrum * np.clip(response, 0, 4), len(audio)), np.float32)

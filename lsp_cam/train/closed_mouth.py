@@ -13,7 +13,9 @@ from ..stages.landmarks import (
     LIPS_OUTER_UPPER,
 )
 
-CLOSED_SHARE = 0.02  # of the sequence: its most closed frames, so that no single one's tracking noise decides
+# The most closed frames of the sequence: enough of them that no single one's tracking noise decides.
+CLOSED_SHARE = 0.05
+FEWEST_FRAMES = 25
 
 Float64 = NDArray[np.float64]
 
@@ -26,7 +28,7 @@ def closed_mouth(tracked: NDArray[np.floating], mean_points: NDArray[np.floating
     """
     clip = np.asarray(tracked, np.float64)
     gaps = (clip[:, LIPS_INNER_UPPER, 1] - clip[:, LIPS_INNER_LOWER, 1]).mean(axis=1)
-    chosen = np.argsort(gaps, kind="stable")[: max(1, round(CLOSED_SHARE * len(clip)))]
+    chosen = np.argsort(gaps, kind="stable")[: max(FEWEST_FRAMES, round(CLOSED_SHARE * len(clip)))]
     points: Float64 = np.asarray(mean_points, np.float64) + np.median(clip[chosen], axis=0) - clip.mean(axis=0)
     upper, lower = list(LIPS_INNER_UPPER), list(LIPS_INNER_LOWER)
     way = (points[upper, 1] - points[lower, 1]) / 2

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_cam.train.melrows import SAMPLE_RATE
+from lsp_cam.packets import SAMPLE_RATE_HZ
 
 AUDIO_SUFFIXES = {".opus", ".wav", ".flac", ".ogg", ".mp3", ".m4a"}
 
@@ -22,7 +22,7 @@ def is_held_out(speaker: str, one_in: int = 10) -> bool:
 
 def decode(path: Path) -> NDArray[np.int16]:
     """Samples (S,) at 16 kHz mono of any sound file that PyAV reads."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
     parts: list[NDArray[np.int16]] = []
     with av.open(str(path)) as container:
         for frame in container.decode(audio=0):
@@ -41,8 +41,8 @@ class Corpus:
     def audio(self, file: str, start_s: float = 0.0, duration_s: float | None = None) -> NDArray[np.float32]:
         """Samples float32 in -1..1 of a file or of a part of it."""
         first, count = self.spans[file]
-        skip = min(round(start_s * SAMPLE_RATE), count)
-        take = count - skip if duration_s is None else min(round(duration_s * SAMPLE_RATE), count - skip)
+        skip = min(round(start_s * SAMPLE_RATE_HZ), count)
+        take = count - skip if duration_s is None else min(round(duration_s * SAMPLE_RATE_HZ), count - skip)
         return np.asarray(self.samples[first + skip : first + skip + take], np.float32) / np.float32(32768)
 
     def files(self, held_out: bool) -> list[str]:

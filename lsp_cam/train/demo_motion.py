@@ -3,19 +3,19 @@
 import argparse
 import json
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lsp_cam.stages.mel import mel_rows
 from lsp_cam.train import mouth_fit, pose_fit
 from lsp_cam.train.augment import augment
 from lsp_cam.train.checkpoint import load_model
 from lsp_cam.train.corpus import is_held_out, load_corpus
-from lsp_cam.train.features import FeatureStore, Utterance, compute_features, encode
-from lsp_cam.train.melrows import mel_rows
+from lsp_cam.train.features import FeatureStore, compute_features, encode
 from lsp_cam.train.models.mouth import MouthNet
 from lsp_cam.train.models.speech import HIDDEN, SpeechEncoder, SpeechForesight
 from lsp_cam.train.mouth_data import Pool, SupervisedSpeech, clip_displacement, pool_of
@@ -31,8 +31,8 @@ class Plan:
 
     shared: Path
     runs: Path
-    utterance_share: float = 0.5
-    projected_share: float = 0.35
+    utterance_share: float = 0.25
+    projected_share: float = 0.5
     base_rows: int = 8192
     checks: int = 60
     train_share: float = 0.85
@@ -40,8 +40,7 @@ class Plan:
     seed: int = 1
     mouth_steps: int = 500
     pose_steps: int = 250
-    clip_repeats: int = 4
-    variants: int = field(default=4)
+    variants: int = 4
 
     @property
     def synthetic(self) -> Path:
@@ -83,20 +82,27 @@ def prepare(plan: Plan) -> Material:
     """Features of the chosen utterances and (in variants) of the clip."""
     encoder, truth = load_encoder(plan), read_mouth_truth(plan.synthetic)
     sound = SupervisedSpeech(load_corpus([plan.speech], plan.runs / "cache"), plan.speech / "utterances.tsv", truth, 7)
-    chosen = [u for u in sound.utterances() if is_held_out(u.speaker) or _share(u.name) < plan.utterance_share]
-    store = compute_features(encoder, chosen, sound.audio, plan.runs / "cache" / "features")
+    spoken = sound.utterances()
+    checking = sorted((u for u in spoken if is_held_out(u.speaker)), key=lambda u: _share(u.name))[: plan.checks]
+    training = [u for u in spoken if not is_held_out(u.speaker) and _share(u.name) < plan.utterance_share]
+    store = compute_features(encoder, training + checking, sound.audio, plan.runs / "cache" / "features")
     clip = read_tracked(plan.synthetic).at_rate(FPS)
-    names = {held: [u.name for u in chosen if is_held_out(u.speaker) == held] for held in (False, True)}
-    return Material(truth, clip, store, names[False], names[True], clip_features(plan, encoder, len(clip.points)))
+    features = clip_features(plan, encoder, len(clip.points))
+    return Material(truth, clip, store, [u.name for u in training], [u.name for u in checking], features)
 
 
 def clip_features(plan: Plan, encoder: SpeechEncoder, frames: int) -> NDArray[np.float32]:
     """Features (V, T, 1024) of the clip's sound: as it is, and as other microphones would have taken it."""
+    cached = plan.runs / "cache" / "clip_features.npy"
+    if cached.exists():
+        return np.asarray(np.load(cached), np.float32)
     corpus = load_corpus([plan.synthetic], plan.runs / "cache" / "clip")
     audio, rng = corpus.audio("audio.wav"), np.random.default_rng(plan.seed)
     versions = [audio] + [augment(audio, rng) for _ in range(plan.variants - 1)]
     rows = encode(encoder, [mel_rows(version, 2 * frames) for version in versions])
-    return np.stack(rows).reshape(len(versions), frames, 2 * HIDDEN)
+    features = np.stack(rows).reshape(len(versions), frames, 2 * HIDDEN)
+    np.save(cached, features.astype(np.float16))
+    return features
 
 
 def feature_base(plan: Plan, material: Material) -> NDArray[np.float16]:
@@ -115,7 +121,7 @@ def feature_base(plan: Plan, material: Material) -> NDArray[np.float16]:
 
 def project_some(plan: Plan, material: Material, project: Projector) -> FeatureStore:
     """Projected features of a share of the training utterances and of those that check (kept on disk)."""
-    chosen = [n for n in material.train if _share(n + "p") < plan.projected_share] + checks(plan, material)
+    chosen = [n for n in material.train if _share(n + "p") < plan.projected_share] + material.held_out
     index, block = plan.runs / "cache" / "projected.json", plan.runs / "cache" / "projected.f16"
     if not index.exists():
         spans, place = {}, 0
@@ -130,17 +136,12 @@ def project_some(plan: Plan, material: Material, project: Projector) -> FeatureS
     return FeatureStore(np.memmap(block, np.float16, mode="r").reshape(-1, HIDDEN), kept)
 
 
-def checks(plan: Plan, material: Material) -> list[str]:
-    """The held-out utterances that validation looks at."""
-    return sorted(material.held_out, key=_share)[: plan.checks]
-
-
 def train_mouth(plan: Plan, material: Material) -> Path:
     """Train the mouth on many speakers and on the clip."""
     project = Projector(feature_base(plan, material).astype(np.float32))
     projected = project_some(plan, material, project)
     train = pool_of(material.train, material.store, projected, material.truth)
-    held_out = pool_of(checks(plan, material), material.store, projected, material.truth)
+    held_out = pool_of(material.held_out, material.store, projected, material.truth)
     train = _with_clip(plan, material, project, train)
     config = mouth_fit.Config(plan.runs / "mouth", plan.mouth_steps, threads=plan.threads, seed=plan.seed)
     return mouth_fit.fit(train, held_out, config)
@@ -150,19 +151,27 @@ def _with_clip(plan: Plan, material: Material, project: Projector, pool: Pool) -
     """The pool and the clip's first part, in every variant of its sound."""
     last = int(len(material.clip.points) * plan.train_share)
     truth = clip_displacement(material.clip)[:last]
-    for features in material.clip_features[: plan.clip_repeats]:
-        moved = project(features[:last].reshape(-1, HIDDEN)).reshape(last, -1)
+    for features, moved in zip(material.clip_features, clip_projected(plan, material, project), strict=True):
         pool.raw.append(features[:last].astype(np.float16))
-        pool.projected.append(moved.astype(np.float16))
+        pool.projected.append(moved[:last].astype(np.float16))
         pool.truth.append(truth)
     return pool
+
+
+def clip_projected(plan: Plan, material: Material, project: Projector) -> NDArray[np.float32]:
+    """Projected features (V, T, 1024) of the clip's sound."""
+    cached = plan.runs / "cache" / "clip_projected.npy"
+    if not cached.exists():
+        moved = [project(f.reshape(-1, HIDDEN)).reshape(f.shape) for f in material.clip_features]
+        np.save(cached, np.stack(moved).astype(np.float16))
+    return np.asarray(np.load(cached), np.float32)
 
 
 def train_pose(plan: Plan, material: Material) -> Path:
     """Train the head pose on the clip, on features as the running program gives them: projected, and raw."""
     project = Projector(feature_base(plan, material).astype(np.float32))
-    moved = [project(f.reshape(-1, HIDDEN)).reshape(f.shape) for f in material.clip_features]
-    motion = pose_fit.motion_of(material.clip, np.concatenate([np.stack(moved), material.clip_features]))
+    moved = clip_projected(plan, material, project)
+    motion = pose_fit.motion_of(material.clip, np.concatenate([moved, material.clip_features]))
     return pose_fit.fit(motion, pose_fit.Config(plan.runs / "pose", plan.pose_steps, threads=plan.threads))
 
 

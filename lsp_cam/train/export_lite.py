@@ -92,7 +92,7 @@ class _Painting(Graph):
 
 
 def _texture(graph: Graph, model: LiteRenderer) -> tuple[str, int]:
-    """Pixels (N * N, 4) int8 of the enlarged texture, and N: colours times opacity, and what of the background shows."""
+    """Pixels (N * N, 4) int8 of the enlarged texture, and N: colours times opacity, and the background's share."""
     side = model.painter.shape.side
     texture = model.texture.detach().numpy()[0].astype(np.float32)
     opacity = texture[3:].clip(0, 1)
@@ -119,11 +119,12 @@ def _moved(graph: Graph, model: LiteRenderer, flow: str) -> str:
     texture, large = _texture(graph, model)
     sizes = graph.constant(np.array([1, 2, side, side]))
     fine = graph.node("Resize", flow, "", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel")
-    rows, columns = np.mgrid[:side, :side]
-    grid = graph.constant(np.stack([columns, rows])[None].astype(np.float32) * STEPS)
     limits = graph.constant(np.float32(0)), graph.constant(np.float32(large - 1))
-    at = graph.node("Round", graph.node("Clip", graph.node("Add", fine, grid), *limits))
-    x, y = graph.split(at, [1, 1])
+    own = np.arange(side, dtype=np.float32) * STEPS
+    x, y = (
+        graph.node("Round", graph.node("Clip", graph.node("Add", part, graph.constant(place)), *limits))
+        for part, place in zip(graph.split(fine, [1, 1]), (own.reshape(1, 1, 1, -1), own.reshape(1, 1, -1, 1)))
+    )
     index = graph.node("Add", graph.node("Mul", y, graph.constant(np.float32(large))), x)
     flat = graph.node("Reshape", _cast(graph, index, TensorProto.INT32), graph.constant(np.array([1, side, side])))
     pixels = graph.node("Transpose", graph.node("Gather", texture, flat, axis=0), perm=[0, 3, 1, 2])

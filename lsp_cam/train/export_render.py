@@ -24,6 +24,7 @@ from lsp_cam.train.models.render import (
 CONSTANT = "candidate_features"
 NORM_EPSILON = 1e-5
 SMALLEST_SIZE = 1 << len(WIDTHS)
+_TAPS_SUMMED = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)  # see _doubled_conv
 
 
 def generator_kind(state: State) -> tuple[Kind, int]:
@@ -78,7 +79,7 @@ class _Writer:
         below = 2 + RESIDUALS[self.kind]
         x = self._level(x, f"model.model.{below}", 1)
         last = self.weights.take(f"model.model.{below + 2}.weight", PICTURE_CHANNELS, 2 * self.ngf, 3, 3)
-        self.graph.node("Tanh", _conv(self.graph, self._doubled(x), last), to="frame")
+        self.graph.node("Tanh", _doubled_conv(self.graph, x, last), to="frame")
 
     def _level(self, x: str, place: str, depth: int) -> str:
         """The level at `depth`: x beside what the level makes of it."""
@@ -96,7 +97,8 @@ class _Writer:
             y = self._level(y, f"{place}.{at}", depth + 1)
             at += 1
         given = width if innermost else 2 * width
-        y = self._normed(self._doubled(y), f"{place}.{at + 1}", f"{place}.{at + 2}", (outer, given))
+        folded = self._folded(f"{place}.{at + 1}", f"{place}.{at + 2}", (outer, given))
+        y = _doubled_conv(self.graph, y, *folded)
         y = self._residuals(self.graph.node("Relu", y), place, at + 4, outer)
         return self.graph.node("Concat", x, y, axis=1)
 
@@ -109,22 +111,29 @@ class _Writer:
         return x
 
     def _normed(self, x: str, conv: str, norm: str, shape: tuple[int, int], stride: int = 1) -> str:
-        """A convolution of weights `shape` (made, given) with the batch norm after it folded in."""
+        """A convolution of weights `shape` (made, given) and its batch norm."""
+        return _conv(self.graph, x, *self._folded(conv, norm, shape), stride)
+
+    def _folded(self, conv: str, norm: str, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Kernel and bias of a convolution with the batch norm after it folded in."""
         kernel = self.weights.take(f"{conv}.weight", *shape, 3, 3)
         mean, variance, gain, shift = (
             self.weights.take(f"{norm}.{name}", shape[0]) for name in ("running_mean", "running_var", "weight", "bias")
         )
         factor = gain / np.sqrt(variance.astype(np.float64) + NORM_EPSILON)
-        return _conv(self.graph, x, kernel * factor[:, None, None, None], shift - mean * factor, stride)
-
-    def _doubled(self, x: str) -> str:
-        scales = self.graph.constant(np.array([1, 1, 2, 2], np.float32))
-        names = [x, "", scales]
-        return self.graph.node(
-            "Resize", *names, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
-        )
+        return kernel * factor[:, None, None, None], shift - mean * factor
 
 
 def _conv(graph: Graph, x: str, kernel: Array, bias: Array | None = None, stride: int = 1, to: str = "") -> str:
     inputs = [x, graph.constant(kernel)] + ([] if bias is None else [graph.constant(bias)])
     return graph.node("Conv", *inputs, to=to, kernel_shape=[3, 3], strides=[stride, stride], pads=[1, 1, 1, 1])
+
+
+def _doubled_conv(graph: Graph, x: str, kernel: Array, bias: Array | None = None) -> str:
+    """A convolution of x with every pixel doubled both ways, as one transposed convolution of x itself.
+
+    Of the three taps two meet the same pixel of x, so four sums of taps per output pixel do the work of nine.
+    """
+    summed = np.einsum("ya,xb,oiab->ioyx", _TAPS_SUMMED, _TAPS_SUMMED, kernel)
+    inputs = [x, graph.constant(summed)] + ([] if bias is None else [graph.constant(bias)])
+    return graph.node("ConvTranspose", *inputs, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1])

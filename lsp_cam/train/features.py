@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lsp_cam.train.melrows import mel_rows
+from lsp_cam.stages.mel import mel_rows
 from lsp_cam.train.models.speech import HIDDEN, SpeechEncoder
 
 
@@ -51,7 +51,7 @@ def compute_features(
     utterances: Sequence[Utterance],
     audio_of: Callable[[Utterance], NDArray[np.float32]],
     cache: Path,
-    batch: int = 48,
+    batch: int = 96,
 ) -> FeatureStore:
     """Features of all utterances, from `cache` if they are there already."""
     index, block = cache.with_suffix(".json"), cache.with_suffix(".f16")

@@ -13,7 +13,6 @@ from lsp_cam.stages.landmarks import MOUTH_RELATED
 from lsp_cam.train.augment import augment
 from lsp_cam.train.corpus import Corpus, is_held_out
 from lsp_cam.train.features import FeatureStore, Utterance
-from lsp_cam.train.melrows import SAMPLE_RATE
 from lsp_cam.train.synthetic import MouthTruth, Tracked
 
 CLIP = "clip"
@@ -64,11 +63,6 @@ def clip_displacement(clip: Tracked) -> NDArray[np.float32]:
     return moved.reshape(len(moved), -1).astype(np.float32)
 
 
-def clip_audio(corpus: Corpus) -> NDArray[np.float32]:
-    """Samples of the clip, where it was loaded as a corpus of its own."""
-    return corpus.audio(next(iter(corpus.spans)))
-
-
 @dataclass(frozen=True)
 class Pool:
     """Utterances to draw from: features raw and (for some) projected, both (T, 1024), and displacements (T, 75)."""
@@ -102,8 +96,3 @@ def pool_of(names: list[str], store: FeatureStore, projected: FeatureStore | Non
         [projected.frames(name) if projected and name in projected.spans else None for name in names],
         [truth.displacement(name) for name in names],
     )
-
-
-def samples_of(frames: int) -> int:
-    """Samples in a number of 60 fps frames."""
-    return frames * SAMPLE_RATE // 60

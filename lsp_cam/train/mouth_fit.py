@@ -24,7 +24,7 @@ class Config:
 
     out: Path
     steps: int = 500
-    batch: int = 32
+    batch: int = 16
     frames: int = 240
     rate: float = 1e-3
     last_rate: float = 3e-5

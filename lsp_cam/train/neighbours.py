@@ -1,21 +1,12 @@
-"""Manifold projection of many feature rows at once (section 3.1): nearest neighbours and barycentric weights."""
+"""Manifold projection of many feature rows at once (section 3.1): exact neighbours, found in bulk."""
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_cam.stages.manifold import barycentric_weights
+
 Rows = NDArray[np.float32]
-
-
-def barycentric(rows: Rows, near: Rows) -> Rows:
-    """Weights (N, K), each row summing to 1, that best rebuild rows (N, D) from near (N, K, D) (equation 2)."""
-    last = near[:, -1:]
-    spread = (near[:, :-1] - last).astype(np.float64)  # the constraint is met by writing the last weight as the rest
-    gram = spread @ spread.transpose(0, 2, 1)
-    trace = np.trace(gram, axis1=1, axis2=2)
-    gram += (1e-7 * trace[:, None, None] + 1e-12) * np.eye(gram.shape[1])
-    free = np.linalg.solve(gram, spread @ (rows - last[:, 0])[..., None].astype(np.float64))[..., 0]
-    return np.concatenate([free, 1 - free.sum(axis=1, keepdims=True)], axis=1).astype(np.float32)
 
 
 class Projector:
@@ -33,5 +24,5 @@ class Projector:
         for first in range(0, len(rows), 4096):
             part = np.ascontiguousarray(rows[first : first + 4096], np.float32)
             near = self._base[self._index.search(part, self._neighbours)[1]]
-            out[first : first + 4096] = np.einsum("nk,nkd->nd", barycentric(part, near), near)
+            out[first : first + 4096] = np.einsum("nk,nkd->nd", barycentric_weights(part, near), near)
         return out

@@ -26,10 +26,10 @@ class Config:
     """How to train."""
 
     out: Path
-    steps: int = 250
-    batch: int = 8
-    frames: int = 240
-    rate: float = 6e-4
+    steps: int = 220
+    batch: int = 2
+    frames: int = 700
+    rate: float = 1e-3
     last_rate: float = 3e-5
     decay: float = 1e-2
     history_noise: float = 0.05
@@ -68,7 +68,8 @@ class Motion:
     def draw(self, config: Config, last: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """A batch of windows before frame `last`: as many frames to learn as asked, and their receptive field."""
         length = config.frames + RECEPTIVE_FIELD - 1
-        firsts, variants = rng.integers(0, last - length, config.batch), rng.integers(0, len(self.features), config.batch)
+        firsts = rng.integers(0, last - length, config.batch)
+        variants = rng.integers(0, len(self.features), config.batch)
         windows = [self.rows(int(a), int(a) + length, int(v)) for a, v in zip(firsts, variants, strict=True)]
         features, history, target = (torch.stack(part) for part in zip(*windows, strict=True))
         return features, history, target

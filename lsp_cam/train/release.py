@@ -14,26 +14,26 @@ import cv2
 import numpy as np
 
 from ..errors import ModelError, SubjectError
-from ..stages.head import FACING_CAMERA_DEG
-from ..stages.landmarks import EYES, POINTS, SHOULDER_POINTS
 from ..stages.render import CANDIDATES
-from ..subject import Subject, check_name, npz_bytes, write_bundle
-from .closed_mouth import closed_mouth
+from ..subject import Subject, check_name, write_bundle
 from .export import mouth_onnx, pose_onnx, speech_onnx
 from .export_render import generator_kind, render_onnx
-from .release_files import Array, ReleaseFiles, read_weights
+from .release_arrays import (
+    LARGEST_EXAMPLE_PX,
+    PICTURE_PX,
+    camera_arrays,
+    face_arrays,
+    manifold_arrays,
+    mean_angles,
+    shoulder_offset,
+)
+from .release_files import ReleaseFiles, read_weights
 from .release_settings import (
     HEAD_LOOK_AHEAD_FRAMES,
     MOUTH_LOOK_AHEAD_FRAMES,
     ReleaseSettings,
     release_settings,
 )
-
-PICTURE_PX = 512
-LARGEST_EXAMPLE_PX = 8192
-FEATURES = 512
-FIRST_EYE_FRAME = 10
-SHOULDER_FRAME = 1
 
 Files = dict[str, bytes]
 T = TypeVar("T")
@@ -54,72 +54,14 @@ def import_release(folder: Path, apc: Path, settings: Path | None, name: str, ta
     tracked = source.archive("3d_fit_data.npz", rot_angles=(None, 3), trans=(None, 3, 1))
     translation = tracked["trans"][:, :, 0].astype(np.float32)
     files = {
-        "manifold.npz": _manifold(source),
-        "face.npz": _face(source),
-        "camera.npz": _camera(source, translation),
+        "manifold.npz": manifold_arrays(source),
+        "face.npz": face_arrays(source),
+        "camera.npz": camera_arrays(source, translation),
         **_pictures(source),
         **_networks(source, apc, chosen),
     }
     stages = _stage_settings(chosen, mean_angles(tracked["rot_angles"]), shoulder_offset(source))
     return _put(target, _manifest(folder.resolve().name, name, stages), files)
-
-
-def mean_angles(tracked_deg: Array) -> tuple[float, ...]:
-    """The mean of tracked angles (T, 3) in degrees as the pose network has them: the first about 180."""
-    angles = tracked_deg.astype(np.float64)
-    angles[:, 0] = np.where(angles[:, 0] < 0, angles[:, 0] + 360, angles[:, 0]) - FACING_CAMERA_DEG
-    return tuple(angles.mean(axis=0).tolist())
-
-
-def shoulder_offset(source: ReleaseFiles) -> tuple[float, float]:
-    """How far (x, y) pixels the shoulders are moved because the subject's pictures were padded.
-
-    The crop of 512 pixels around (xc, yc) is compared with the example's frame; the published code counts what
-    hangs over at each side, and only where the crop ends at 0 or 512.
-    """
-    height, width = source.picture("example.png", LARGEST_EXAMPLE_PX)[1].shape[:2]
-    centre = source.archive("change_paras.npz", xc=(), yc=())
-    half, over, touches = PICTURE_PX / 2, [], False
-    for middle, length in ((float(centre["xc"]), width), (float(centre["yc"]), height)):
-        low, high = max(middle - half, 0), min(middle + half, length)
-        touches |= low == 0 or high == PICTURE_PX
-        over.append((abs(middle - half - low), abs(middle + half - high)))
-    (left, right), (top, bottom) = over
-    return (right - left, top - bottom) if touches else (0.0, 0.0)
-
-
-def _manifold(source: ReleaseFiles) -> bytes:
-    base = source.array("APC_feature_base.npy", None, FEATURES)
-    return npz_bytes(feature_base=base.astype(np.float32))
-
-
-def _face(source: ReleaseFiles) -> bytes:
-    mean = source.array("mean_pts3d.npy", POINTS, 3)
-    tracked = source.array("tracked3D_normalized_pts_fix_contour.npy", None, POINTS, 3)
-    if len(tracked) <= FIRST_EYE_FRAME:
-        raise SubjectError(f"{source.folder}: the tracked sequence has {len(tracked)} frames; it needs at least 11.")
-    return npz_bytes(
-        mean_points=mean,
-        rest_points=tracked.mean(axis=0),
-        eye_track=tracked[FIRST_EYE_FRAME:, EYES].astype(np.float32),
-        eye_indices=np.array(EYES, np.int32),
-        closed_mouth=closed_mouth(tracked, mean),
-    )
-
-
-def _camera(source: ReleaseFiles, translation: Array) -> bytes:
-    if len(translation) <= SHOULDER_FRAME:
-        raise SubjectError(f"{source.folder}/3d_fit_data.npz has too few frames. Download the release again.")
-    shoulders = source.array("shoulder_points3D.npy", None, SHOULDER_POINTS, 3)
-    if len(shoulders) <= SHOULDER_FRAME:
-        raise SubjectError(f"{source.folder}/shoulder_points3D.npy has too few frames. Download the release again.")
-    return npz_bytes(
-        intrinsics=source.array("camera_intrinsic.npy", 3, 3),
-        scale=np.array(source.matlab_number("id_scale.mat", "scale")),
-        mean_translation=translation.mean(axis=0),
-        shoulders=shoulders[SHOULDER_FRAME],
-        shoulders_translation=translation[SHOULDER_FRAME],
-    )
 
 
 def _pictures(source: ReleaseFiles) -> Files:

@@ -36,7 +36,8 @@ class ReleaseFiles:
     def array(self, name: str, *shape: int | None) -> Array:
         """The array of a `.npy`."""
         try:
-            value = np.load(self.path(name), allow_pickle=False)
+            with self.path(name).open("rb") as file:
+                value = np.load(file, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise SubjectError(f"{self.folder / name} cannot be read: {error}. {_AGAIN}") from None
         return self._checked(name, value, shape)
@@ -46,8 +47,8 @@ class ReleaseFiles:
         path, found = self.path(name), {}
         for key, shape in wanted.items():
             try:
-                with np.load(path, allow_pickle=False) as npz:
-                    value = npz[key]
+                with path.open("rb") as file:
+                    value = np.load(file, allow_pickle=False)[key]
             except Exception as error:  # the zip reader has types of its own
                 raise SubjectError(f"{path}: '{key}' cannot be read: {error}. {_AGAIN}") from None
             found[key] = self._checked(f"{name}: '{key}'", value, shape)

@@ -26,8 +26,8 @@ class Config:
     """How to train; weights of the losses; the last part of the clip validates."""
 
     out: Path
-    steps: int = 3000
-    batch: int = 4
+    steps: int = 5000
+    batch: int = 2
     rate: float = 1e-3
     last_rate: float = 3e-5
     warm_steps: int = 300
@@ -41,8 +41,8 @@ class Config:
     train_share: float = 0.85
     seed: int = 1
     threads: int = 1
-    save_every: int = 50
-    check_every: int = 250
+    save_every: int = 100
+    check_every: int = 500
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from lsp_cam.packets import SAMPLE_RATE_HZ
+from lsp_cam.stages.mel import PIECE_SAMPLES, ROW_RATE_HZ, mel_rows
 from lsp_cam.train import checkpoint
 from lsp_cam.train.augment import augment
 from lsp_cam.train.corpus import Corpus, load_corpus
-from lsp_cam.train.melrows import PIECE_SAMPLES, ROW_RATE, SAMPLE_RATE, mel_rows
 from lsp_cam.train.models.speech import SpeechForesight
 
 
@@ -40,10 +41,10 @@ class Config:
 def draw(corpus: Corpus, files: list[str], config: Config, rng: np.random.Generator, vary: bool) -> Tensor:
     """Mel rows (B, rows, 80) of random places, files weighted by their length."""
     lengths = np.array([corpus.spans[name][1] for name in files], float)
-    seconds = (config.rows - 1) / ROW_RATE + PIECE_SAMPLES / SAMPLE_RATE
+    seconds = (config.rows - 1) / ROW_RATE_HZ + PIECE_SAMPLES / SAMPLE_RATE_HZ
     batch = np.empty((config.batch, config.rows, 80), np.float32)
     for k, which in enumerate(rng.choice(len(files), config.batch, p=lengths / lengths.sum())):
-        latest = max(0.0, lengths[which] / SAMPLE_RATE - seconds)
+        latest = max(0.0, lengths[which] / SAMPLE_RATE_HZ - seconds)
         audio = corpus.audio(files[which], rng.uniform(0, latest), seconds)
         batch[k] = mel_rows(augment(audio, rng) if vary else audio, config.rows)
     return torch.from_numpy(batch)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
-from typing import Any
 
 import anyio.to_thread
 import cv2
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
@@ -25,16 +26,17 @@ BOUNDARY = b"frame"
 WAIT_S = 0.5
 MAX_WATCHERS = 8
 STATUS_OF = ((SubjectNotFound, 404), (UsageError, 422), (DaemonError, 409), (LspCamError, 400))
-PAGE = {"": ("index.html", "text/html"), "panel.css": ("panel.css", "text/css"), "panel.js": ("panel.js", "text/javascript")}
+PAGE = {"index.html": "text/html", "panel.css": "text/css", "panel.js": "text/javascript"}
 
 
 def create_app(daemon: Daemon, token: str, port: int) -> ASGIApp:
     """The whole application behind its guard."""
     app = FastAPI(title="lsp-cam", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.add_exception_handler(LspCamError, _told)
+    app.add_exception_handler(RequestValidationError, _misfit)
     _add_reading(app, daemon, f"http://127.0.0.1:{port}/")
     _add_changing(app, daemon)
-    _add_page(app, daemon.preview)
+    _add_page(app, daemon)
     return Guard(app, token, port)
 
 
@@ -84,32 +86,31 @@ def _add_changing(app: FastAPI, daemon: Daemon) -> None:
         return {"mirror": request.on}
 
 
-def _add_page(app: FastAPI, preview: PreviewSink) -> None:
+def _add_page(app: FastAPI, daemon: Daemon) -> None:
     static = files(__package__) / "static"
-    contents = {path: ((static / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
+    for name, kind in PAGE.items():
+        path = "/" if name == "index.html" else f"/{name}"
+        app.add_api_route(path, _file((static / name).read_bytes(), kind), include_in_schema=False)
 
     @app.get("/live", response_class=Response)
     async def live() -> Response:
         """The portrait as a stream of JPEGs (multipart/x-mixed-replace), as long as somebody takes it."""
-        if preview.watchers >= MAX_WATCHERS:
+        if daemon.preview.watchers >= MAX_WATCHERS:
             return JSONResponse({"detail": "Too many pages watch already. Close one."}, 503)
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
-        return StreamingResponse(_pictures(preview), media_type=kind)
-
-    @app.get("/{path}", include_in_schema=False)
-    def page(path: str) -> Response:
-        if path not in contents:
-            return JSONResponse({"detail": "There is nothing here."}, 404)
-        data, kind = contents[path]
-        return Response(data, media_type=kind)
+        return StreamingResponse(_pictures(daemon.preview, daemon.stop), media_type=kind)
 
 
-async def _pictures(preview: PreviewSink) -> AsyncIterator[bytes]:
+def _file(data: bytes, kind: str) -> Callable[[], Response]:
+    return lambda: Response(data, media_type=kind)
+
+
+async def _pictures(preview: PreviewSink, stop: threading.Event) -> AsyncIterator[bytes]:
     """Part after part; the boundary goes out with the picture before it, so that browsers show that at once."""
     number = 0
     with preview.watch():
         yield b"--" + BOUNDARY + b"\r\n"
-        while True:
+        while not stop.is_set():
             newest = await anyio.to_thread.run_sync(preview.wait_jpeg, number, WAIT_S)
             if newest is None:
                 continue
@@ -121,3 +122,10 @@ async def _pictures(preview: PreviewSink) -> AsyncIterator[bytes]:
 async def _told(request: Request, error: Exception) -> Response:
     status = next(code for kind, code in STATUS_OF if isinstance(error, kind))
     return JSONResponse({"detail": str(error), "kind": type(error).__name__}, status)
+
+
+async def _misfit(request: Request, error: Exception) -> Response:
+    """What does not fit, without repeating it: it may hold what JSON cannot."""
+    assert isinstance(error, RequestValidationError)
+    reasons = [f"{'.'.join(str(place) for place in e['loc'][1:])}: {e['msg']}" for e in error.errors()]
+    return JSONResponse({"detail": "; ".join(reasons[:5]), "kind": "UsageError"}, 422)

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES_OF = {"/api/pose": 8 << 20}
 MAX_TOKEN = 200
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 HEADERS = (
@@ -32,7 +33,7 @@ HEADERS = (
 )
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Why a request is not let through."""
 
     def __init__(self, status: int, detail: str) -> None:
@@ -60,8 +61,9 @@ class Guard:
         answer = self._check(scope)
         if answer is None:
             try:
-                receive = await _bounded(Headers(scope=scope), receive)
-            except Refused as refusal:
+                most = MAX_BODY_BYTES_OF.get(scope["path"], MAX_BODY_BYTES)
+                receive = await _bounded(Headers(scope=scope), receive, most)
+            except RefusedError as refusal:
                 answer = _refusal(refusal)
         await (answer or self._app)(scope, receive, _hardened(send))
 
@@ -72,7 +74,7 @@ class Guard:
             by_link = self._link_token(scope)
             by_cookie = self._authenticate(headers, by_link)
             self._check_source(scope["method"], headers, by_cookie)
-        except Refused as refusal:
+        except RefusedError as refusal:
             return _refusal(refusal)
         if by_link is None:
             return None
@@ -88,26 +90,26 @@ class Guard:
         return bytes(query[len(b"token=") :][:MAX_TOKEN]).decode("latin-1")
 
     def _authenticate(self, headers: Headers, by_link: str | None) -> bool:
-        """Whether it was the cookie that proved who asks; Refused if nothing did."""
+        """Whether it was the cookie that proved who asks; RefusedError if nothing did."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if given or by_link is not None:
             if not self._matches(by_link if by_link is not None else given if scheme.lower() == "bearer" else ""):
-                raise Refused(401, "The token is wrong. `lsp-cam preview` prints the link that works.")
+                raise RefusedError(401, "The token is wrong. `lsp-cam preview` prints the link that works.")
             return False
         if not self._matches(_cookie(headers, self._cookie)):
-            raise Refused(401, "This needs the token. `lsp-cam preview` prints the link that works.")
+            raise RefusedError(401, "This needs the token. `lsp-cam preview` prints the link that works.")
         return True
 
     def _check_source(self, method: str, headers: Headers, by_cookie: bool) -> None:
         if headers.get("host", "") not in self._hosts:
-            raise Refused(403, "This answers to 127.0.0.1 only.")
+            raise RefusedError(403, "This answers to 127.0.0.1 only.")
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
-            raise Refused(403, "Another site's page may not ask this.")
+            raise RefusedError(403, "Another site's page may not ask this.")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            raise Refused(403, "Another site's page may not ask this.")
+            raise RefusedError(403, "Another site's page may not ask this.")
         if by_cookie and method not in SAFE_METHODS and origin is None:
-            raise Refused(403, "A page must say where it comes from (Origin).")
+            raise RefusedError(403, "A page must say where it comes from (Origin).")
 
     def _matches(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), self._token.encode())
@@ -121,19 +123,19 @@ def _cookie(headers: Headers, name: str) -> str:
     return found.value if found else ""
 
 
-async def _bounded(headers: Headers, receive: Receive) -> Receive:
-    """`receive` for a body that was read whole and is not too large."""
+async def _bounded(headers: Headers, receive: Receive, most: int) -> Receive:
+    """`receive` for a body that was read whole and has `most` bytes at most."""
     declared = headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared[:12]) > MAX_BODY_BYTES:
-        raise Refused(413, f"The body may have {MAX_BODY_BYTES} bytes at most.")
+    if not declared.isdecimal() or int(declared[:12]) > most:
+        raise RefusedError(413, f"The body may have {most} bytes at most.")
     if declared == "0" and "transfer-encoding" not in headers:
         return receive
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise Refused(413, f"The body may have {MAX_BODY_BYTES} bytes at most.")
+        if len(body) > most:
+            raise RefusedError(413, f"The body may have {most} bytes at most.")
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             break
     given = False
@@ -143,12 +145,12 @@ async def _bounded(headers: Headers, receive: Receive) -> Receive:
         if given:
             return await receive()
         given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
 
     return replay
 
 
-def _refusal(refusal: Refused) -> Response:
+def _refusal(refusal: RefusedError) -> Response:
     return JSONResponse({"detail": refusal.detail}, refusal.status)
 
 

@@ -17,7 +17,8 @@ import uvicorn
 from ..daemon.choose import choose
 from ..daemon.core import Daemon, Settings
 from ..daemon.crew import Crew
-from ..daemon.options import State, StartOptions
+from ..daemon.loading import Loader
+from ..daemon.options import StartOptions, State
 from ..daemon.runtime import Contact, Record, Runtime
 from ..errors import DaemonError, LspCamError
 from ..store import Store
@@ -76,10 +77,14 @@ class Host:
         cast = choose(self.options, store)
         self.subject, self.notices = cast.subject.name, cast.notices
         self._record("starting", f"Loading {cast.subject.manifest.title}.")
-        show = Settings(settings.fps, settings.size_px, settings.mirror, settings.seed)
         return Daemon(
-            cast.subject, cast.engine, cast.open_source, cast.camera, show,
-            camera_is_device=cast.camera_is_device, stop=self.stop, store=store,
+            cast.subject,
+            Loader(store, cast.engine, settings.seed),
+            cast.open_source,
+            cast.camera,
+            Settings(settings.fps, settings.size_px, settings.mirror),
+            camera_is_device=cast.camera_is_device,
+            stop=self.stop,
         )
 
     def _go_on_air(self, daemon: Daemon, contact: Contact) -> None:
@@ -94,8 +99,13 @@ class Host:
 
     def _record(self, state: State, message: str | None, exit_code: int = 0) -> Record:
         record = Record(
-            pid=os.getpid(), started_s=self.started_s, state=state, subject=self.subject, message=message,
-            notices=self.notices, exit_code=exit_code,
+            pid=os.getpid(),
+            started_s=self.started_s,
+            state=state,
+            subject=self.subject,
+            message=message,
+            notices=self.notices,
+            exit_code=exit_code,
         )
         self.runtime.write_record(record)
         LOG.info("%s%s", state, f": {message}" if message else "")
@@ -141,8 +151,14 @@ def _answering(daemon: Daemon, listener: socket.socket, stop: threading.Event) -
     """Serve the control interface in a thread."""
     contact = Contact(pid=os.getpid(), port=listener.getsockname()[1], token=secrets.token_urlsafe(32))
     config = uvicorn.Config(
-        create_app(daemon, contact.token, contact.port), log_config=None, access_log=False, lifespan="off", ws="none",
-        timeout_graceful_shutdown=2, server_header=False, proxy_headers=False,
+        create_app(daemon, contact.token, contact.port),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+        server_header=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     crew = Crew(stop)

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+
 from lsp_cam.packets import SAMPLE_RATE_HZ, Float32, UInt8
 
 

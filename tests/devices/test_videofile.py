@@ -7,11 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
 from lsp_cam.devices.videofile import VideoFileSink
 from lsp_cam.errors import DeviceError, UsageError
 
@@ -112,6 +114,26 @@ def test_an_old_file_stays_until_the_new_one_is_done(tmp_path: Path) -> None:
     assert len(play(path).frames) == 1
 
 
+def test_an_error_on_the_way_leaves_the_old_file_and_a_part_that_plays(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"old")
+
+    def fail_after(frames: int) -> None:
+        with VideoFileSink(path) as sink:
+            sink.open(64, 64, 30)
+            for index in range(frames):
+                sink.send(picture(index))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after(0)
+    assert os.listdir(tmp_path) == ["a.mp4"]
+    with pytest.raises(ZeroDivisionError):
+        fail_after(9)
+    assert path.read_bytes() == b"old"
+    assert len(play(tmp_path / "a.mp4.part").frames) == 9
+
+
 def test_without_a_frame_there_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"old")
     with VideoFileSink(tmp_path / "a.mp4", speech=noise(1)) as sink:
@@ -168,30 +190,30 @@ def child(path: Path, frames: int, limit_bytes: int | None = None) -> subprocess
 
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", CHILD, str(path), str(frames)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit,  # noqa: PLW1509
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit,
     )
 
 
-def stop_after(process: subprocess.Popen[str], frame: int, number: int) -> int:
-    """Send a signal once `frame` was sent; gives the last frame that was."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if int(line) == frame:
-            process.send_signal(number)
-            break
-    rest = process.stdout.read().split()
-    process.wait(60)
-    return int(rest[-1]) if rest else frame
+def stop_after(process: subprocess.Popen[str], frame: int, number: int) -> tuple[int, str]:
+    """Send a signal once `frame` was sent; gives the last frame that was, and what was printed on stderr."""
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if int(line) == frame:
+                process.send_signal(number)
+                break
+        rest, err = process.stdout.read().split(), process.stderr.read()
+    return int(rest[-1]) if rest else frame, err
 
 
 @pytest.mark.parametrize("stop_at", [0, 37, 100])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_ctrl_c_leaves_a_whole_video(tmp_path: Path, stop_at: int, name: str) -> None:
     process = child(tmp_path / name, 100_000)
-    last = stop_after(process, stop_at, signal.SIGINT)
+    last, err = stop_after(process, stop_at, signal.SIGINT)
     assert process.returncode == 130
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
+    assert err == ""
     video = play(tmp_path / name)
     assert last + 1 <= len(video.frames) <= last + 2
     assert len(video.sound) / 16_000 == pytest.approx(len(video.frames) / 30 + 0.5, abs=0.1)
@@ -203,7 +225,7 @@ def test_ctrl_c_leaves_a_whole_video(tmp_path: Path, stop_at: int, name: str) ->
 def test_killed_it_leaves_a_part_that_plays(tmp_path: Path, number: int, name: str) -> None:
     (tmp_path / name).write_bytes(b"old")
     process = child(tmp_path / name, 100_000)
-    last = stop_after(process, 300, number)
+    last, _ = stop_after(process, 300, number)
     assert process.returncode == -number
     assert (tmp_path / name).read_bytes() == b"old"
     video = play(tmp_path / f"{name}.part")
@@ -223,7 +245,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True)
@@ -246,12 +268,12 @@ def test_a_full_disk(small_disk: Path, name: str) -> None:
 
 
 def test_no_room_for_a_second_copy(small_disk: Path) -> None:
-    process = child(small_disk / "a.mp4", 90)
+    process = child(small_disk / "a.mp4", 190)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0, out
     assert (small_disk / "a.mp4").stat().st_size > 1.5e6
     assert os.listdir(small_disk) == ["a.mp4"]
-    assert len(play(small_disk / "a.mp4").frames) == 90
+    assert len(play(small_disk / "a.mp4").frames) == 190
 
 
 def play_loosely(path: Path) -> list[float]:

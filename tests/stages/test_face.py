@@ -92,11 +92,16 @@ def test_the_stage_keeps_what_it_was_given() -> None:
     np.testing.assert_array_equal(given.shape.points, 3.0)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"eye_indices": np.array([27.5, 65.0])}, {"eye_indices": np.array([27, 73])}, {"eye_indices": np.array([50, 27])}]
-    + [{"eye_indices": np.array([27])}, {"eye_track": np.zeros((0, 2, 3))}],
-)
+BROKEN_EYES: list[dict[str, Any]] = [
+    {"eye_indices": np.array([27.5, 65.0])},
+    {"eye_indices": np.array([27, 73])},
+    {"eye_indices": np.array([50, 27])},
+    {"eye_indices": np.array([27])},
+    {"eye_track": np.zeros((0, 2, 3))},
+]
+
+
+@pytest.mark.parametrize("change", BROKEN_EYES)
 def test_eyes_that_do_not_fit_are_a_damaged_bundle(
     change: dict[str, Any], reference_bundle: Any, tmp_path: Any
 ) -> None:

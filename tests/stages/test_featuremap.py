@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -23,7 +24,7 @@ def one_by_one(points: Any, shoulders: Any, size: int) -> Any:
     for pixels, lines in ((points, FACE), (shoulders, SHOULDERS)):
         for line in lines.split("|"):
             numbers = [int(n) for n in line.split()]
-            for a, b in zip(numbers[:-1], numbers[1:], strict=True):
+            for a, b in pairwise(numbers):
                 ends = [tuple(int(c) for c in pixels[n]) for n in (a, b)]
                 cv2.line(picture, ends[0], ends[1], 255, 2)
     return picture

@@ -100,5 +100,5 @@ def test_a_setting_out_of_range_is_a_damaged_bundle(reference_bundle: Any) -> No
     subject = reference_bundle("case_a")
     settings = {**subject.manifest.settings, "head": {"smooth_rotation_frames": -1}}
     broken = Subject(subject.root, subject.manifest.model_copy(update={"settings": settings}))
-    with pytest.raises(BundleError, match="head.smooth_rotation_frames"):
+    with pytest.raises(BundleError, match=r"head\.smooth_rotation_frames"):
         LiveHead.from_subject(broken)

@@ -30,13 +30,32 @@ LOUDSPEAKER = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class PulseServer:
-    """A running server. `environ` is what a child needs to find it (HOME is the server's own folder too)."""
+    """A server. `environ` is what a child needs to find it (HOME is the server's own folder too)."""
 
     folder: Path
     environ: dict[str, str]
     rate_hz: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, with the microphone plugged in."""
+        (self.folder / "native").unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            ["pulseaudio", "-n", "-F", str(self.folder / "native.pa"), "--daemonize=no", "--exit-idle-time=-1",
+             "--use-pid-file=no", "--disallow-exit", "--disable-shm=yes", f"--log-target=newfile:{self.folder}/log"],
+            env=self.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        self._await_ready(self.process)
+        self.plug()
+
+    def crash(self) -> None:
+        """Kill the server; `start` starts it again."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def pactl(self, *words: str) -> str:
         """Run pactl; gives what it printed, or raises AssertionError with what it complained of."""
@@ -71,10 +90,23 @@ class PulseServer:
             if "mic_feed" in line:
                 self.pactl("unload-module", line.split()[0])
 
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline_s = time.monotonic() + 20
+        while True:
+            try:
+                self.pactl("info")
+                return
+            except AssertionError:
+                if process.poll() is not None or time.monotonic() > deadline_s:
+                    log = self.folder / "log"
+                    told = log.read_text() if log.exists() else ""
+                    raise AssertionError(f"PulseAudio did not start:\n{told}") from None
+                time.sleep(0.1)
+
 
 @contextmanager
 def pulse_server(rate_hz: int = 48_000, *, loudspeaker: bool = True) -> Iterator[PulseServer]:
-    """Start a server whose microphone runs at `rate_hz`; stops it and removes its folders at the end.
+    """A server whose microphone runs at `rate_hz`; stops it and removes its folders at the end.
 
     PulseAudio moves a recording whose microphone is unplugged to whatever else can be recorded; `loudspeaker=False`
     leaves nothing else.
@@ -86,24 +118,12 @@ def pulse_server(rate_hz: int = 48_000, *, loudspeaker: bool = True) -> Iterator
     (folder / ".asoundrc").write_text(
         PCM.format(name="test_mic", label="test mic") + PCM.format(name="lsp_out", label="lsp out")
     )
-    environ = _environ(folder)
-    server = subprocess.Popen(
-        ["pulseaudio", "-n", "-F", str(folder / "native.pa"), "--daemonize=no", "--exit-idle-time=-1",
-         "--use-pid-file=no", "--disallow-exit", "--log-target=newfile:" + str(folder / "log")],
-        env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
+    pulse = PulseServer(folder, _environ(folder), rate_hz)
     try:
-        pulse = PulseServer(folder, environ, rate_hz)
-        _await_ready(pulse, server)
-        pulse.plug()
+        pulse.start()
         yield pulse
     finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        pulse.crash()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -120,16 +140,3 @@ def _environ(folder: Path) -> dict[str, str]:
         "PULSE_RUNTIME_PATH": str(folder),
         "PULSE_SERVER": f"unix:{folder}/native",
     }
-
-
-def _await_ready(pulse: PulseServer, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            pulse.pactl("info")
-            return
-        except AssertionError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                log = pulse.folder / "log"
-                raise AssertionError(f"PulseAudio did not start:\n{log.read_text() if log.exists() else ''}") from None
-            time.sleep(0.1)

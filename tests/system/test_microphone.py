@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lsp_cam.devices import portaudio
 from lsp_cam.devices.base import AudioBlock
 from lsp_cam.devices.capture import Capture
@@ -37,9 +38,12 @@ def heard_by(server: PulseServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     portaudio.restart()
 
 
-@pytest.fixture(params=[48_000, 44_100], ids=["48k", "44k1"])
+both_rates = pytest.mark.parametrize("pulse", [48_000, 44_100], ids=["48k", "44k1"], indirect=True)
+
+
+@pytest.fixture
 def pulse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseServer]:
-    with pulse_server(request.param) as server, heard_by(server, monkeypatch):
+    with pulse_server(getattr(request, "param", 48_000)) as server, heard_by(server, monkeypatch):
         yield server
 
 
@@ -74,6 +78,7 @@ def best_correlation(heard: Float32, source: Float32) -> tuple[float, int]:
     return float(stretch @ source / np.sqrt((stretch @ stretch) * (source @ source))), start
 
 
+@both_rates
 def test_speech_comes_through(pulse: PulseServer, speech: Path) -> None:
     source = read_audio(speech)
     with Microphone("TEST_mic") as microphone:
@@ -98,6 +103,7 @@ def test_the_clock_of_the_blocks_is_the_clock_of_the_wall(pulse: PulseServer, sp
     assert 0 <= now_s - blocks[-1].captured_s < 0.5
 
 
+@both_rates
 def test_a_device_that_refuses_16_khz_is_resampled(
     pulse: PulseServer, speech: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +142,23 @@ def test_unplugged_is_silence_and_plugged_in_again_is_sound(speech: Path, monkey
         blocks += silence + back + after
     assert len(join(blocks)) / SAMPLE_RATE_HZ == pytest.approx(blocks[-1].captured_s - started_s, abs=0.3)
     correlation, _ = best_correlation(join(after), source)
+    assert correlation > 0.98
+
+
+def test_a_sound_server_that_crashes_and_comes_back(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = read_audio(speech)
+    with pulse_server() as pulse, heard_by(pulse, monkeypatch), Microphone("test_mic") as microphone:
+        listen(microphone, 0.5)
+        pulse.crash()
+        listen_until(microphone, "lost", 15.0)
+        assert not join(listen(microphone, 1.0)).any()
+        pulse.start()
+        listen_until(microphone, "live", 15.0)
+        player = pulse.play(speech)
+        heard = listen(microphone, len(source) / SAMPLE_RATE_HZ + 1.5)
+        assert player.wait(10) == 0
+        assert microphone.reconnects == 1
+    correlation, _ = best_correlation(join(heard), source)
     assert correlation > 0.98
 
 

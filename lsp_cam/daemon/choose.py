@@ -1,0 +1,81 @@
+"""Who and what takes part in a start: subject, engine, microphone, camera; and what `auto` could not find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..assets import sample_speech
+from ..backends.base import Engine
+from ..backends.choose import open_engine
+from ..devices.base import AudioSource, FrameSink
+from ..devices.microphone import Microphone
+from ..devices.null import NullSink
+from ..devices.videofile import VideoFileSink
+from ..devices.virtualcam import VirtualCamera, check_camera
+from ..devices.wavfile import FileSource, read_audio
+from ..errors import DeviceError
+from ..store import Store
+from ..subject import Subject
+from .options import AUTO, NONE, PREVIEW, StartOptions, is_audio_file, is_video_file
+
+PAUSE_S = 1.5
+
+
+@dataclass(frozen=True)
+class Cast:
+    """`open_source` opens the microphone; `notices` say what is missing, what stands in, and how to get it."""
+
+    subject: Subject
+    engine: Engine
+    open_source: Callable[[], AudioSource]
+    camera: FrameSink | None
+    camera_is_device: bool
+    notices: tuple[str, ...]
+
+
+def choose(options: StartOptions, store: Store) -> Cast:
+    """Find everything that was asked for. Raises the error of the first thing that is not there."""
+    settings = options.settings
+    subject = store.get(settings.subject) if settings.subject else store.default()
+    open_source, unheard = _microphone(settings.mic, options.loop)
+    camera, is_device, unseen = _camera(settings.camera)
+    engine = open_engine(settings.engine or AUTO, settings.threads)
+    return Cast(subject, engine, open_source, camera, is_device, (*unheard, *unseen))
+
+
+def _microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[str, ...]]:
+    if is_audio_file(mic):
+        return _file(mic, loop), ()
+    device = None if mic == AUTO else mic
+    try:
+        Microphone(device).close()  # whether it opens; it is opened again when somebody listens
+    except DeviceError as error:
+        if mic != AUTO:
+            raise
+        notice = f"No microphone: a sample of speech plays instead. {error} `lsp-cam doctor` tells more."
+        return _file(str(sample_speech()), loop), (notice,)
+    return lambda: Microphone(device), ()
+
+
+def _file(path: str, loop: bool) -> Callable[[], AudioSource]:
+    samples = read_audio(path)
+    return lambda: FileSource(samples, path, loop=loop, pause_s=PAUSE_S)
+
+
+def _camera(camera: str) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
+    """The camera, whether it is a device, and what is missing."""
+    if camera == PREVIEW:
+        return None, False, ()
+    if camera == NONE:
+        return NullSink(), False, ()
+    if is_video_file(camera):
+        return VideoFileSink(camera), False, ()
+    wanted = None if camera == AUTO else camera
+    try:
+        check_camera(wanted)
+    except DeviceError as error:
+        if camera != AUTO:
+            raise
+        return None, False, (f"No virtual camera: the portrait shows on the preview page only. {error}",)
+    return VirtualCamera(wanted), True, ()

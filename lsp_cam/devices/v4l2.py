@@ -1,0 +1,90 @@
+"""Linux's virtual cameras: which there are, and the one that its driver left unusable, mended.
+
+With exclusive_caps=1, v4l2loopback 0.12.7 (Debian 12) leaves a device neither writable nor readable when its first
+writer closes it; only the end of a stream, which writers never start, gives the state back. `mend` sends that end.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+SYS = Path("/sys/class/video4linux")
+DEV = Path("/dev")
+
+_QUERYCAP = 0x80685600
+_STREAMOFF = 0x40045612
+_OUTPUT_STREAM = struct.pack("i", 2)
+_CAPABILITY = struct.Struct("16s32s32sIII12x")
+_CAPTURE, _OUTPUT, _DEVICE_CAPS = 0x1, 0x2, 0x80000000
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """A v4l2loopback device. `writable`: it takes frames; `taken`: another program feeds it."""
+
+    path: Path
+    label: str
+    writable: bool = True
+    taken: bool = False
+
+
+def loopbacks() -> list[Loopback]:
+    """Every v4l2loopback device, in the order of their numbers; empty where there are none, or no Linux."""
+    if not SYS.is_dir():
+        return []
+    # What is not virtual is a real camera, which must not be opened just to look at it.
+    nodes = [node for node in SYS.iterdir() if "virtual" in node.resolve().parts]
+    found = [_look(DEV / node.name) for node in sorted(nodes, key=_number)]
+    return [device for device in found if device is not None]
+
+
+def mend(device: Loopback) -> None:
+    """End the stream that keeps a device from being written to, if that is what it suffers from."""
+    if device.writable or device.taken:
+        return
+    import fcntl
+
+    with suppress(OSError):  # a newer driver knows no such stream (EINVAL), and does not need it
+        descriptor = os.open(device.path, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            fcntl.ioctl(descriptor, _STREAMOFF, _OUTPUT_STREAM)
+        finally:
+            os.close(descriptor)
+
+
+def _number(node: Path) -> tuple[int, str]:
+    digits = node.name.removeprefix("video")
+    return (int(digits) if digits.isdecimal() else 1 << 30, node.name)
+
+
+def _look(path: Path) -> Loopback | None:
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    except OSError:
+        # It is there but may not be opened: let opening it tell why.
+        return Loopback(path, _label(path)) if path.exists() else None
+    try:
+        answer = fcntl.ioctl(descriptor, _QUERYCAP, bytes(_CAPABILITY.size))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    driver, card, _, _, general, own = _CAPABILITY.unpack(answer)
+    if driver.rstrip(b"\0") != b"v4l2 loopback":
+        return None
+    able = own if general & _DEVICE_CAPS else general
+    label = card.rstrip(b"\0").decode(errors="replace")
+    return Loopback(path, label, bool(able & _OUTPUT), bool(able & _CAPTURE) and not able & _OUTPUT)
+
+
+def _label(path: Path) -> str:
+    try:
+        return (SYS / path.name / "name").read_text().strip()
+    except OSError:
+        return path.name

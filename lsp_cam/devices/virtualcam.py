@@ -1,0 +1,157 @@
+"""The virtual camera that other programs see, through pyvirtualcam (v4l2loopback, OBS, Unity Capture)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from ..errors import DeviceError, DeviceLost
+from ..packets import UInt8
+from . import v4l2
+from .base import Closing
+from .fit import Fitter, even
+
+LABEL = "LSP Cam"
+CHECK_S = 1.0
+DEVICE_FOLDER = "/dev/"
+
+_LINUX = (
+    "Load it: sudo modprobe v4l2loopback exclusive_caps=1 card_label=\"LSP Cam\" "
+    "(first: sudo apt install v4l2loopback-dkms v4l2loopback-utils)"
+)
+_WINDOWS = "Install OBS Studio 28 or newer (https://obsproject.com); start it once and press Start Virtual Camera."
+_MACOS = "Install OBS Studio 30 or newer (https://obsproject.com); start it once, press Start Virtual Camera, stop it."
+
+
+def remedy() -> str:
+    """How a virtual camera is had on this system."""
+    return {"linux": _LINUX, "win32": _WINDOWS, "darwin": _MACOS}.get(sys.platform, _LINUX)
+
+
+def find_camera(wanted: str | None = None) -> str | None:
+    """The device to open: on Linux its path, elsewhere the name that was wanted (None: whichever there is).
+
+    `wanted` is a path, a number, or part of a label; None takes the device labelled "LSP Cam", else the first that no
+    other program feeds. Nothing is opened for good. Raises DeviceError, with what is there, if none fits.
+    """
+    if sys.platform != "linux":
+        return wanted
+    devices = v4l2.loopbacks()
+    if not devices:
+        raise DeviceError(f"There is no virtual camera: v4l2loopback is not loaded. {remedy()}")
+    listed = ", ".join(f"{d.path} ({d.label})" for d in devices)
+    if wanted is None:
+        fitting = [d for d in devices if d.label == LABEL] + devices
+        free = [d for d in fitting if not d.taken]
+        if not free:
+            raise DeviceError(f"Another program feeds every virtual camera: {listed}. Stop it, or load one more.")
+        return str(free[0].path)
+    fitting = [d for d in devices if _fits(d, wanted)]
+    if len(fitting) != 1:
+        what = "Several virtual cameras fit" if fitting else "There is no virtual camera"
+        raise DeviceError(f"{what} '{wanted}'. There are: {listed}. Give the path of one.")
+    if fitting[0].taken:
+        raise DeviceError(f"Another program feeds {fitting[0].path} ({fitting[0].label}). Stop it, or choose another.")
+    return str(fitting[0].path)
+
+
+def check_camera(wanted: str | None = None) -> str:
+    """Whether there is such a camera, for a start that could do without: its name. Raises DeviceError if not."""
+    device = find_camera(wanted)
+    if sys.platform == "linux" and device is not None:
+        return device
+    with VirtualCamera(wanted) as camera:  # only opening it tells
+        camera.open(640, 480, 30)
+        return camera.describe()
+
+
+class VirtualCamera(Closing):
+    """A virtual camera (see `base.FrameSink`); it is looked for when it is opened, so a lost one can be opened again.
+
+    `device` as in `find_camera`; `backend` is one of pyvirtualcam's, None tries all.
+    """
+
+    wants_frames = True
+
+    def __init__(self, device: str | None = None, *, backend: str | None = None) -> None:
+        self._wanted = device
+        self._backend = backend
+        self._camera: Any = None
+        self._fitter: Fitter | None = None
+        self._checked_s = 0.0
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        """Start the camera; odd sizes are made even. Raises DeviceError, with the remedy."""
+        pyvirtualcam = _load()
+        if self._backend is not None and self._backend not in pyvirtualcam.camera.BACKENDS:
+            known = ", ".join(pyvirtualcam.camera.BACKENDS)
+            raise DeviceError(f"There is no camera backend '{self._backend}' here. There are: {known}.")
+        device = find_camera(self._wanted)
+        for loopback in v4l2.loopbacks():
+            if str(loopback.path) == device:
+                v4l2.mend(loopback)
+        self._fitter = Fitter(even(width), even(height))
+        try:
+            self._camera = pyvirtualcam.Camera(
+                self._fitter.width, self._fitter.height, fps, device=device, backend=self._backend
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise DeviceError(_explain(device, str(error))) from error
+        self._checked_s = time.monotonic()
+
+    def send(self, rgb: UInt8) -> None:
+        """Show a frame. Raises DeviceLost if the device is gone."""
+        if self._camera is None or self._fitter is None:
+            raise DeviceError("The virtual camera got a frame before it was opened.")
+        self._check()
+        try:
+            self._camera.send(self._fitter.fit(rgb))
+        except (RuntimeError, OSError) as error:
+            raise DeviceLost(f"The virtual camera does not take frames any more ({error}). {remedy()}") from error
+
+    def close(self) -> None:
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
+
+    def describe(self) -> str:
+        if self._camera is None:
+            return self._wanted or "virtual camera"
+        camera = self._camera
+        label = next((d.label for d in v4l2.loopbacks() if str(d.path) == camera.device), None)
+        name = f"{label} ({camera.device})" if label else camera.device
+        return f"{name}, {camera.width}x{camera.height} at {camera.fps:g} fps"
+
+    def _check(self) -> None:
+        """On Linux a failed write is only printed by pyvirtualcam, so look whether the device is still there."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < CHECK_S:
+            return
+        self._checked_s = now_s
+        path = self._camera.device
+        if path.startswith(DEVICE_FOLDER) and not os.path.exists(path):
+            raise DeviceLost(f"The virtual camera {path} is gone. {remedy()}")
+
+
+def _fits(device: v4l2.Loopback, wanted: str) -> bool:
+    if wanted.isdecimal():
+        return device.path.name == f"video{wanted}"
+    return str(device.path) == os.path.realpath(wanted) or wanted.lower() in device.label.lower()
+
+
+def _load() -> Any:
+    try:
+        import pyvirtualcam
+    except ImportError as error:
+        raise DeviceError(f"pyvirtualcam does not load ({error}). Install it: pip install pyvirtualcam") from error
+    return pyvirtualcam
+
+
+def _explain(device: str | None, message: str) -> str:
+    name = device or "The virtual camera"
+    reason = " ".join(message.split())
+    if device is not None and os.path.exists(device) and not os.access(device, os.R_OK | os.W_OK):
+        return f"{name} may not be opened by this user. Add them to its group: sudo usermod -aG video $USER"
+    return f"{name} cannot be opened: {reason} {remedy()}"

@@ -1,0 +1,250 @@
+"""The workers together, with a subject that has no networks and devices that are not there."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lsp_cam.daemon.core import Daemon, Settings
+from lsp_cam.daemon.report import report
+from lsp_cam.devices.null import ListSink, NullSource
+from lsp_cam.devices.wavfile import FileSource
+from lsp_cam.errors import BundleError, DaemonError, DeviceError, DeviceLost, SubjectNotFound
+from lsp_cam.packets import SAMPLE_RATE_HZ, UInt8
+from lsp_cam.stages.steer import Steering
+
+from .fakes import LOOK_AHEAD, FakeLoader, frame_of, loudness_of, shade_of, yaw_of
+
+FPS = 30
+
+
+def loud(seconds: float) -> FileSource:
+    return FileSource(np.full(int(seconds * SAMPLE_RATE_HZ), 0.5, np.float32), loop=False)
+
+
+@contextmanager
+def on_air(
+    loader: FakeLoader | None = None, source: Any = None, camera: Any = None, **settings: Any
+) -> Iterator[Daemon]:
+    loader = loader or FakeLoader()
+    options = Settings(**{"fps": FPS, **settings})
+    source = source or NullSource()
+    subject: Any = loader.find("anna")
+    daemon = Daemon(subject, loader, lambda: source, camera, options, camera_is_device=True)  # type: ignore[arg-type]
+    try:
+        daemon.begin()
+        yield daemon
+    finally:
+        daemon.end()
+
+
+def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_the_camera_shows_the_idle_portrait_at_once_and_then_every_due_frame_in_order():
+    camera = ListSink()
+    with on_air(source=loud(1.5), camera=camera) as daemon:
+        assert daemon.stop.wait(10), "the end of the speech ends the daemon"
+    frames = [frame_of(f) for f in camera.frames]
+    assert frames[0] == 0
+    assert frames == sorted(frames)
+    assert all(frame % 2 == 0 for frame in frames)
+    assert frames[-1] == 88, "frames held back for speech to come are shown at the end"
+    assert len(set(frames)) > 30, "most of the 45 pictures were shown"
+
+
+def test_no_thread_is_left():
+    before = set(threading.enumerate())
+    with on_air(camera=ListSink()) as daemon:
+        until(lambda: daemon.camera.sent > 3)
+    assert set(threading.enumerate()) <= before
+
+
+def test_the_delay_is_measured_from_the_first_sample_of_a_frame_to_its_sending():
+    with on_air(source=loud(3), camera=ListSink()) as daemon:
+        daemon.stop.wait(10)
+        told = report(daemon, "http://x/").latency
+    assert told.algorithmic_ms == 1000 * LOOK_AHEAD / SAMPLE_RATE_HZ
+    assert told.measured_p50_ms is not None
+    # Above the look-ahead: a motion frame (17 ms), a block (10 ms), and up to a tick or two of the camera (33 ms each).
+    assert told.algorithmic_ms < told.measured_p50_ms < told.algorithmic_ms + 150
+
+
+def test_a_slow_renderer_repeats_pictures_but_the_camera_keeps_its_rate():
+    camera = ListSink()
+    with on_air(FakeLoader(render_s=0.08), loud(3), camera) as daemon:
+        daemon.stop.wait(10)
+        told = report(daemon, "http://x/")
+    assert told.frames.sent == len(camera.frames) == pytest.approx(90, abs=20)
+    assert told.frames.repeated > 30
+    assert told.frames.skipped > 20
+    steps = np.diff(sorted({frame_of(f) for f in camera.frames})[1:-1])
+    assert steps.max() <= 10, "skipped evenly"
+
+
+def test_nothing_is_rendered_that_nobody_sees_but_a_snapshot_is_fresh():
+    loader = FakeLoader()
+    with on_air(loader, loud(4)) as daemon:
+        daemon.stop.wait(10)
+        shown = frame_of(daemon.snapshot())
+    assert len(loader.loaded[0].rendered) <= 1 + 5, "the idle picture, and one a second"
+    assert shown > 90
+    assert daemon.camera.sent == 0
+
+
+def test_it_is_rendered_while_somebody_watches():
+    loader = FakeLoader()
+    with on_air(loader) as daemon, daemon.preview.watch():
+        until(lambda: len(loader.loaded[0].rendered) > 10)
+        first = daemon.preview.wait_jpeg(0, 2.0)
+        assert first is not None
+        assert daemon.preview.wait_jpeg(first[0], 2.0) is not None
+
+
+def test_mute_lets_the_portrait_hear_silence():
+    camera = ListSink()
+    with on_air(source=loud(60), camera=camera) as daemon:
+        until(lambda: loudness_of(daemon.snapshot()) > 100)
+        daemon.mute(True)
+        until(lambda: loudness_of(daemon.snapshot()) == 0)
+        assert daemon.listener.level_dbfs == pytest.approx(-6, abs=0.1), "the level is that of the microphone"
+        daemon.mute(False)
+        until(lambda: loudness_of(daemon.snapshot()) > 100)
+
+
+def test_the_head_is_steered_and_stays_so_after_a_switch():
+    with on_air(camera=ListSink()) as daemon:
+        daemon.steer(Steering("fixed", yaw_deg=25))
+        until(lambda: yaw_of(daemon.snapshot()) == 25)
+        daemon.switch("bert")
+        until(lambda: shade_of(daemon.snapshot()) == 100)
+        until(lambda: yaw_of(daemon.snapshot()) == 25)
+
+
+def test_mirror_exchanges_left_and_right():
+    with on_air(camera=ListSink(), mirror=True) as daemon:
+        until(lambda: frame_of(daemon.snapshot()) > 5)
+        assert (shade_of(daemon.snapshot()), daemon.snapshot()[5, -5, 0]) == (0, 200)
+        daemon.mirror(False)
+        until(lambda: shade_of(daemon.snapshot()) == 200)
+
+
+def test_a_switch_leaves_no_gap_and_the_new_subject_has_heard_the_last_seconds():
+    camera = ListSink()
+    loader = FakeLoader(load_s=0.7)
+    with on_air(loader, loud(60), camera) as daemon:
+        until(lambda: frame_of(daemon.snapshot()) > 150)
+        sent = daemon.camera.sent
+        daemon.switch("bert")
+        assert daemon.camera.sent - sent > 15, "the old one went on while the new one loaded"
+        assert daemon.subject == "bert"
+        until(lambda: shade_of(daemon.snapshot()) == 100)
+        until(lambda: len(camera.frames) > 200)
+    shades = [shade_of(f) for f in camera.frames]
+    change = shades.index(100)
+    assert set(shades[:change]) == {200}
+    assert set(shades[change:]) == {100}
+    frames = [frame_of(f) for f in camera.frames]
+    assert frames == sorted(frames), "time does not jump back"
+    assert frames[change] - frames[change - 1] <= 6
+    assert loudness_of(camera.frames[change]) > 100, "the new one is in the middle of the speech"
+    assert {f.shape for f in camera.frames} == {camera.frames[0].shape}
+
+
+@pytest.mark.parametrize(("name", "error"), [("nobody", SubjectNotFound), ("broken", BundleError)])
+def test_a_subject_that_does_not_load_changes_nothing(name: str, error: type[Exception]):
+    with on_air(camera=ListSink()) as daemon:
+        with pytest.raises(error):
+            daemon.switch(name)
+        sent = daemon.camera.sent
+        until(lambda: daemon.camera.sent > sent + 5)
+        assert daemon.subject == "anna"
+        assert daemon.loading is None
+        daemon.switch("bert")
+        assert daemon.subject == "bert"
+
+
+def test_ten_switches_in_a_row():
+    with on_air(camera=ListSink()) as daemon:
+        for turn in range(10):
+            daemon.switch(("bert", "anna")[turn % 2])
+        assert daemon.subject == "anna"
+
+
+def test_one_switch_at_a_time():
+    with on_air(FakeLoader(load_s=1.0), camera=ListSink()) as daemon:
+        thread = threading.Thread(target=daemon.switch, args=("bert",))
+        thread.start()
+        until(lambda: daemon.loading == "bert")
+        with pytest.raises(DaemonError, match="'bert'"):
+            daemon.switch("anna")
+        thread.join()
+        assert daemon.subject == "bert"
+
+
+class Flaky(ListSink):
+    """Loses its device at the tenth frame; takes it back at the second attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = 0
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        super().open(width, height, fps)
+        self.opened += 1
+        if self.opened == 2:
+            raise DeviceError("There is no such camera.")
+
+    def send(self, rgb: UInt8) -> None:
+        super().send(rgb)
+        if len(self.frames) == 10:
+            raise DeviceLost("The camera is gone.")
+
+
+def test_a_lost_camera_is_opened_again_and_told_of(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lsp_cam.daemon.outlets.RETRY_S", 0.2)
+    camera = Flaky()
+    with on_air(camera=camera) as daemon:
+        until(lambda: daemon.outlets.problem)
+        told = report(daemon, "http://x/")
+        assert told.camera.state == "lost"
+        assert any("The camera is gone" in w for w in told.warnings)
+        until(lambda: camera.opened == 3 and len(camera.frames) > 15)
+        assert report(daemon, "http://x/").camera.state == "live"
+
+
+def test_a_worker_that_fails_ends_the_daemon_with_its_error():
+    class Broken(NullSource):
+        def read(self, timeout_s: float) -> Any:
+            raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError, match="out of luck"), on_air(source=Broken(), camera=ListSink()) as daemon:
+        assert daemon.stop.wait(5)
+
+
+def test_a_camera_that_does_not_open_is_an_error_and_nothing_runs():
+    class Shut(ListSink):
+        def open(self, width: int, height: int, fps: float) -> None:
+            raise DeviceError("The camera is busy.")
+
+    before = set(threading.enumerate())
+    with pytest.raises(DeviceError, match="busy"), on_air(camera=Shut()):
+        pass
+    assert set(threading.enumerate()) <= before
+
+
+def test_warnings_are_in_plain_words():
+    with on_air(FakeLoader(render_s=0.1), camera=ListSink()) as daemon:
+        daemon.started_s -= 60
+        until(lambda: daemon.camera.sent > 40)
+        told = report(daemon, "http://x/")
+    assert any("CPU is busy" in w and "of 30 fps" in w for w in told.warnings)
+    assert any("gives no sound" in w for w in told.warnings)
