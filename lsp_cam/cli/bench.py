@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    subject: Annotated[str, typer.Option("--subject", "-s", help="Whom to measure.")] = "demo",
+    subject: Annotated[str | None, typer.Option("--subject", "-s", help="Whom to measure.")] = None,
     engine: Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.5, max=3600, help="How much speech to run.")] = 10.0,
@@ -33,7 +33,8 @@ def bench(
     from ..store import Store
 
     check_fps(fps)
-    chosen = Store().get(subject)
+    store = Store()
+    chosen = store.get(subject) if subject else store.default()
     samples = np.resize(read_audio(sample_speech()), int(seconds * 16_000))
     opened = open_engine(engine, threads)
     figures = run(chosen, opened, samples, fps, opened.threads)

@@ -11,9 +11,10 @@ from .console import print_line
 
 if TYPE_CHECKING:
     from ..pipeline import PipelineConfig
+    from ..subject import Subject
 
 Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="A recording of speech, in any format.")]
-SubjectName = Annotated[str, typer.Option("--subject", "-s", help="Who speaks it.")]
+SubjectName = Annotated[str | None, typer.Option("--subject", "-s", help="Who speaks it.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same head motion.")]
 SmoothingOption = Annotated[
     str, typer.Option("--smoothing", help="live or published (clip-wide, as the paper's code).")
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
 def render(
     audio: Audio,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.mp4", help="The video to write.")],
-    subject: SubjectName = "demo",
+    subject: SubjectName = None,
     fps: Annotated[int, typer.Option("--fps", help="Pictures per second, 1 to 60.")] = 30,
     seed: Seed = 0,
     sigma: Sigma = None,
@@ -54,12 +55,11 @@ def render(
     from ..dub import check_fps, dub, picture_count
     from ..pipeline import Pipeline
     from ..stages.steer import Steering, read_track
-    from ..store import Store
 
     check_fps(fps)
     config = _config(smoothing, seed, sigma)
     track = read_track(pose_track) if pose_track is not None else None
-    chosen = Store().get(subject)
+    chosen = _subject(subject)
     samples = read_audio(audio)
     steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
     with VideoFileSink(output, speech=samples) as video:
@@ -73,7 +73,7 @@ def render(
 def trace(
     audio: Audio,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="TRACE.npz", help="The arrays to write.")],
-    subject: SubjectName = "demo",
+    subject: SubjectName = None,
     smoothing: SmoothingOption = "live",
     sigma: Sigma = None,
     seed: Seed = 0,
@@ -86,16 +86,22 @@ def trace(
     """Write every intermediate array of the chain for a recording."""
     from ..backends.choose import open_engine
     from ..devices.wavfile import read_audio
-    from ..store import Store
     from ..trace import read_candidates, write_trace
     from ..trace import trace as run
 
     config = _config(smoothing, seed, sigma)
-    chosen = Store().get(subject)
+    chosen = _subject(subject)
     pictures = read_candidates(candidates) if candidates is not None else None
     arrays = run(read_audio(audio), chosen, open_engine(engine, threads), config, pictures)
     write_trace(output, arrays)
     print_line(f"{output}: {len(arrays)} arrays, {len(arrays['landmarks'])} frames")
+
+
+def _subject(name: str | None) -> Subject:
+    from ..store import Store
+
+    store = Store()
+    return store.get(name) if name else store.default()
 
 
 def _config(smoothing: str, seed: int, sigma: float | None) -> PipelineConfig:
