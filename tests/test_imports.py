@@ -13,10 +13,12 @@ from pathlib import Path
 import lsp_cam.web.__main__, lsp_cam.cli.main
 from lsp_cam.backends.choose import open_engine
 from lsp_cam.daemon.core import Daemon
+from lsp_cam.daemon.loading import Loader
 from lsp_cam.devices.null import NullSink, NullSource
+from lsp_cam.store import Store
 from lsp_cam.subject import Subject
 sink = NullSink()
-daemon = Daemon(Subject.open(Path(sys.argv[1])), open_engine(threads=1), NullSource, sink)
+daemon = Daemon(Subject.open(Path(sys.argv[1])), Loader(Store(), open_engine(threads=1)), NullSource, sink)
 daemon.begin()
 threading.Event().wait(1.0)
 daemon.end()

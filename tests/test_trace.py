@@ -51,8 +51,10 @@ def test_neighbours_are_the_same(case: Any, traced: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["mouth_pts", "pts3d", "headpose", "head_raw"])
 def test_what_lies_between_matches_too(case: Any, traced: dict[str, Any], name: str) -> None:
-    scale = np.abs(case.expected[name]).max()
-    np.testing.assert_allclose(traced[name], case.expected[name], rtol=0, atol=1e-4 * scale)
+    wanted = case.expected[name].copy()
+    if name == "head_raw":  # the reference keeps what the network gave before the release's scaling of its last layer
+        wanted[:, 1:] *= 0.05
+    np.testing.assert_allclose(traced[name], wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_feature_maps_are_the_same_pixels(case: Any, traced: dict[str, Any]) -> None:
@@ -65,7 +67,7 @@ def test_feature_maps_are_the_same_pixels(case: Any, traced: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(("name", "renderer"), RENDERERS)
 def test_the_generator_matches(shared: Path, reference_bundle: Any, name: str, renderer: str) -> None:
-    from tests.conftest import load_case
+    from .conftest import load_case
 
     case = load_case(shared, name)
     config = PipelineConfig(smoothing="published", sigma=0.0)

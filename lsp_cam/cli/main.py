@@ -5,6 +5,7 @@ These modules are imported for `--help` too, so what is heavy is imported inside
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -53,6 +54,7 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name on disk may hold bytes that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _stop)
     try:
         with reported():
             app()
@@ -64,6 +66,11 @@ def run() -> None:
         leave(INTERRUPTED)
     except BrokenPipeError:
         leave(1)
+
+
+def _stop(number: int, frame: object) -> None:
+    """A polite end is Ctrl-C's: what is open gets closed."""
+    raise KeyboardInterrupt
 
 
 register_all()

@@ -15,8 +15,10 @@ from ..packets import MOTION_FPS, SAMPLE_RATE_HZ, AudioChunk, Float32, LandmarkF
 from ..pipeline import MotionState, Pipeline
 from ..stages.steer import Steering
 
-HISTORY_S = 4.0
+HISTORY_S = 8.0
 WARM_UP_S = 2.0
+CLOSE_S = 0.1
+MAX_CHASES = 4
 # The shortest stretch of whole samples and whole motion frames: 3 frames are 800 samples.
 ALIGNMENT_SAMPLES = 800
 
@@ -58,9 +60,11 @@ class History:
         return self._blocks[0][0] if self._blocks else self.end
 
     def since(self, first: int) -> Float32:
-        """The samples from `first` (kept, or the end) to now."""
+        """The samples from `first` to now; silence for those that are not kept any more."""
         blocks = self._blocks.copy()
         parts = [samples[max(first - start, 0) :] for start, samples in blocks if start + len(samples) > first]
+        if parts and blocks[0][0] > first:
+            parts.insert(0, np.zeros(blocks[0][0] - first, np.float32))
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
@@ -106,15 +110,18 @@ class Show:
 
 
 def warmed(pipeline: Pipeline, history: History) -> Show:
-    """A show that has heard the last seconds of `history`, up to a moment ago."""
-    while True:
-        sample = max(history.end - int(WARM_UP_S * SAMPLE_RATE_HZ), history.start)
-        show = Show.begin(pipeline, -(-sample // ALIGNMENT_SAMPLES) * ALIGNMENT_SAMPLES)
-        while show.heard >= history.start:
-            fresh = history.since(show.heard)
-            show.hear(fresh)
-            if len(fresh) < SAMPLE_RATE_HZ // 10:
-                return show
+    """A show that has heard the last seconds of `history`, up to a moment ago.
+
+    On a busy machine that moment may be a second: chasing the present any longer would not bring it closer.
+    """
+    sample = max(history.end - int(WARM_UP_S * SAMPLE_RATE_HZ), history.start)
+    show = Show.begin(pipeline, -(-sample // ALIGNMENT_SAMPLES) * ALIGNMENT_SAMPLES)
+    for _ in range(MAX_CHASES):
+        fresh = history.since(show.heard)
+        show.hear(fresh)
+        if len(fresh) < CLOSE_S * SAMPLE_RATE_HZ:
+            break
+    return show
 
 
 def idle_picture(pipeline: Pipeline) -> UInt8:

@@ -38,14 +38,13 @@ def barycentric_weights(row: Float32, near: Float32) -> NDArray[np.float64]:
     Least squares about the neighbours' mean: every weight is 1/K plus a share, and the shares sum to zero of
     themselves, because the neighbours' offsets from their mean do.
     """
-    apart = near.astype(np.float64) - row
-    products = apart @ apart.T
-    means = products.mean(0)
-    towards = means.mean() - means  # offsets from the mean, times what leads from the mean to the row
-    gram = products - means - means[:, None] + means.mean()
     count = len(near)
+    exact = near.astype(np.float64)
+    mean = exact.sum(0) / count
+    offsets = exact - mean
+    gram = offsets @ offsets.T
     ridge = RIDGE * gram.trace() / count + np.finfo(np.float64).tiny
-    return 1 / count + np.linalg.solve(gram + ridge * np.eye(count), towards)
+    return 1 / count + np.linalg.solve(gram + ridge * np.eye(count), offsets @ (row - mean))
 
 
 class ManifoldStage:

@@ -95,20 +95,29 @@ class NeighbourSearch:
         return squares
 
     def _whole(self, row: Float32) -> tuple[Indices, Float32]:
-        """The nearest rows and some more, and their squared distances, by measuring every distance."""
-        distances, found = self._faiss.knn(row[None], self._base, min(self._neighbours + _SPARE, len(self._base)))
-        return found[0], distances[0]
+        """The nearest rows and all that tie with them, and their squared distances, by measuring every distance."""
+        count = self._neighbours + _SPARE
+        while True:
+            distances, found = self._faiss.knn(row[None], self._base, min(count, len(self._base)))
+            if count >= len(self._base) or distances[0, -1] > distances[0, self._neighbours - 1] + _tie(row):
+                return found[0], distances[0]
+            count *= 8
 
     def _nearest(self, row: Float32, candidates: Indices, distances: Float32) -> Int32:
         """The K nearest of the candidates, in order; near ties as the published code breaks them."""
         order = np.lexsort((candidates, distances))
         ordered = distances[order]
-        count, tie = self._neighbours, _TIE * 2 * float(row @ row)
+        count, tie = self._neighbours, _tie(row)
         end = int(np.searchsorted(ordered, ordered[count - 1] + tie, side="right"))
         nearest = candidates[order[:end]]
         if (ordered[1:end] - ordered[: end - 1] < tie).any():
             nearest = nearest[np.lexsort((nearest, published_distances(row, self._base[nearest])))]
         return nearest[:count].astype(np.int32)
+
+
+def _tie(row: Float32) -> float:
+    """Squared distances from `row` that differ by less are a near tie."""
+    return _TIE * 2 * float(row @ row)
 
 
 def published_distances(row: Float32, near: Float32) -> Float32:

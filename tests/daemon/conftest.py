@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from lsp_cam.assets import sample_speech
+from lsp_cam.daemon.client import connect
+from lsp_cam.daemon.runtime import Runtime
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
 SHOWN = ("--subject", "fixture", "--mic", str(sample_speech()), "--fps", "5")
@@ -46,8 +48,9 @@ class Cam:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        """`status --json`."""
-        told: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        """What the daemon tells of itself."""
+        with connect(Runtime(self.runtime)) as client:
+            told: dict[str, Any] = client.get("/api/status")
         return told
 
     @property
@@ -62,7 +65,7 @@ class Cam:
 
     def is_clean(self) -> bool:
         """Whether no daemon runs and none has left anything behind."""
-        return not (self.runtime / "daemon.json").exists() and not self.run("status").returncode == 0
+        return not (self.runtime / "daemon.json").exists() and not Runtime(self.runtime).is_running()
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +90,9 @@ def cam(subjects: Path, tmp_path: Path) -> Iterator[Cam]:
     try:
         yield cam
     finally:
-        if (cam.runtime / "last.json").exists() and cam.record["state"] in ("starting", "running", "stopping"):
-            end(cam.record["pid"])
+        record = Runtime(cam.runtime).record()
+        if record and record.state in ("starting", "running", "stopping"):
+            end(record.pid)
 
 
 def end(pid: int) -> None:
