@@ -44,6 +44,8 @@ def mouth_stage(make_release: Any, case: Any) -> MouthStage:
     return MouthStage(model(make_release, case, "Audio2Feature"), MouthConfig())
 
 
-def pose_stage(make_release: Any, case: Any, seed: int = 0, sigma_scale: float = 0.0, pad_tail: bool = False) -> PoseStage:
+def pose_stage(
+    make_release: Any, case: Any, seed: int = 0, sigma_scale: float = 0.0, pad_tail: bool = False
+) -> PoseStage:
     config = PoseConfig(sigma_scale=sigma_scale)
     return PoseStage(model(make_release, case, "Audio2Headpose"), config, seed, pad_tail=pad_tail)

@@ -14,6 +14,7 @@ from ..devices.fit import Fitter, even
 from ..devices.preview import PreviewSink
 from ..errors import DaemonError
 from ..packets import UInt8
+from ..pipeline import Pipeline
 from ..stages.steer import Steering
 from ..subject import Subject
 from .clock import AudioClock
@@ -22,6 +23,7 @@ from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
 from .loading import Loader
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer
+from .priority import giving_way
 from .show import Due, Picture, Show, idle_picture, warmed
 from .showing import Camera, film, render
 from .stats import StageTimes
@@ -67,8 +69,7 @@ class Daemon:
         self.loading: str | None = None
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
-        pipeline = loader.load(subject, self.times.observe)
-        idle = idle_picture(pipeline)
+        pipeline, idle = self._load(lambda: subject)
         width, height = settings.size or (idle.shape[1], idle.shape[0])
         self.size = (even(width), even(height))
         self.preview = PreviewSink()
@@ -126,8 +127,7 @@ class Daemon:
             raise DaemonError(f"Another switch (to '{self.loading}') is under way. Try again in a moment.")
         try:
             self.loading = name
-            pipeline = self.loader.load(self.loader.find(name), self.times.observe)
-            idle_picture(pipeline)
+            pipeline, _ = self._load(lambda: self.loader.find(name))
             show = warmed(pipeline, self.listener.history)
             self.listener.enter(show)
             if not show.on_air.wait(HANDOVER_S):
@@ -152,6 +152,15 @@ class Daemon:
     def snapshot(self) -> UInt8:
         """What the camera shows now, (H, W, 3) RGB."""
         return Fitter(*self.size).fit(self.camera.shown.pixels).copy()
+
+    def _load(self, find: Callable[[], Subject]) -> tuple[Pipeline, UInt8]:
+        """A pipeline that is ready, and its idle portrait. The renderer's threads are started here, and give way."""
+
+        def load() -> tuple[Pipeline, UInt8]:
+            pipeline = self.loader.load(find(), self.times.observe)
+            return pipeline, idle_picture(pipeline)
+
+        return giving_way(load)
 
     def _wanted(self) -> bool:
         return self.outlets.wants_frames

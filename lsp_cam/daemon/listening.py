@@ -19,7 +19,7 @@ from .show import Due, History, Show
 from .stats import Ring
 
 POLL_S = 0.1
-QUEUED_BLOCKS = 64
+QUEUED_BLOCKS = 16
 SILENCE_DBFS = -120.0
 
 Blocks = queue.Queue[AudioBlock | None]

@@ -13,13 +13,15 @@ from ..packets import UInt8, frame_start_sample
 from .clock import AudioClock
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer, Pacer
+from .priority import give_way
 from .show import Due, Picture
 from .stats import Rate, Ring
 
 POLL_S = 0.1
 REFRESH_S = 1.0
 BACKLOG_S = 0.08
-BACKED_UP_REFRESH_S = 0.25
+REST = 2.0
+MAX_REST_S = 0.25
 SHARE_FOR_HURRY = 0.9
 MEMORY = 0.1
 
@@ -34,9 +36,10 @@ def render(
 ) -> None:
     """Render what is due while somebody sees it, and one picture now and then when nobody does.
 
-    `unheard_s`: how much speech waits for the motion worker. When that falls behind, pictures are skipped to let it
-    catch up: it must hear everything, and its lateness would be everybody's.
+    `unheard_s`: how much speech waits for the motion worker. When that falls behind, the renderer rests (skips) for
+    twice as long as it works, to let it catch up: it must hear everything, and its lateness would be everybody's.
     """
+    give_way()
     typical_s = 0.0
     last_s = 0.0
     while not stop.is_set():
@@ -44,7 +47,8 @@ def render(
         began_s = time.monotonic()
         if item is None:
             continue
-        patience_s = REFRESH_S if not wanted() else BACKED_UP_REFRESH_S if unheard_s() > BACKLOG_S else 0.0
+        rest_s = min(REST * typical_s, MAX_REST_S) if unheard_s() > BACKLOG_S else 0.0
+        patience_s = rest_s if wanted() else REFRESH_S
         if began_s - last_s < patience_s:
             due.skipped += 1
             continue

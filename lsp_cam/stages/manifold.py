@@ -48,7 +48,7 @@ def barycentric_weights(row: Float32, near: Float32) -> NDArray[np.float64]:
 
 
 class ManifoldStage:
-    """SpeechFrame -> ProjectedFrame, one for one. base: (N, F); raises BundleError if it has fewer rows than neighbours."""
+    """SpeechFrame -> ProjectedFrame, one for one. base: (N, F); BundleError if it has too few rows."""
 
     def __init__(self, base: NDArray[np.floating], config: ManifoldConfig) -> None:
         if len(base) < config.neighbours:

@@ -12,9 +12,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..packets import MOTION_FPS, ROWS_PER_FRAME, SAMPLE_RATE_HZ, AudioChunk, Float32, MelFrame
+from ..packets import MOTION_FPS, ROWS_PER_FRAME, SAMPLE_RATE_HZ, AudioChunk, Float32, MelFrame, frames_in
 from ..packets import frame_start_sample as frame_start
-from ..packets import frames_in
 
 ROW_RATE_HZ = ROWS_PER_FRAME * MOTION_FPS
 PIECE_SAMPLES = 266
@@ -34,7 +33,7 @@ def mel_filters() -> Float32:
 @cache
 def _mel_filters() -> Float32:
     ends = _mel_of_hz(np.array([LOWEST_HZ, HIGHEST_HZ]))
-    edges = _hz_of_mel(np.linspace(*ends, MEL_BANDS + 2))
+    edges = _hz_of_mel(np.linspace(ends[0], ends[1], MEL_BANDS + 2))
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     bins = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)[:, None]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))

@@ -121,7 +121,7 @@ def _tie(row: Float32) -> float:
 
 
 def published_distances(row: Float32, near: Float32) -> Float32:
-    """Squared distances (n,) from row (F,) to near (n, F), rounded where the published code rounds: |x|² + |b|² − 2 x·b.
+    """Squared distances (n,) from row (F,) to near (n, F) as |x|² + |b|² − 2 x·b, rounded as in the published code.
 
     It has every dot product from a matrix product: fused multiply-adds one after the other, a new sum begun after
     each 256. A fused multiply-add is one rounding of an exact product and a sum, which double precision can do.
@@ -133,4 +133,5 @@ def published_distances(row: Float32, near: Float32) -> Float32:
         for column in products[:, first : first + _CHAIN].T:
             total = (total + column).astype(np.float32)
         dots += total
-    return np.square(row).sum() + np.square(near).sum(1) - 2 * dots
+    squares: Float32 = np.square(row).sum() + np.square(near).sum(1)
+    return squares - 2 * dots

@@ -70,7 +70,7 @@ class PoseStage:
     def from_subject(
         cls, subject: Subject, engine: Engine, *, seed: int = 0, sigma_scale: float | None = None, pad_tail: bool
     ) -> PoseStage:
-        """The subject's head; sigma_scale None: the subject's own. Raises BundleError or ModelError if it does not fit."""
+        """The subject's head; sigma_scale None: the subject's own. BundleError or ModelError if it does not fit."""
         cache = (CACHE_ROWS, CHANNELS)
         inputs = {"features": (1, 2 * FEATURES), "history": (1, POSE), "cache_in": cache}
         model = load_network(subject, engine, "pose.onnx", inputs, {"raw": (1, RAW), "cache_out": cache}, THREADS)

@@ -1,7 +1,7 @@
 """Whether somebody speaks: a gate that lets the mouth follow speech, and keeps it closed in silence and noise.
 
-The mouth answers for a frame 300 ms late, so the gate knows what comes: it opens before the speech begins, and stays open
-over the short silences within it.
+The mouth answers for a frame 300 ms late, so the gate knows what comes: it opens before the speech begins, and stays
+open over the short silences within it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Run:
 
 @dataclass(slots=True)
 class VoiceState:
-    """`pending`: samples of windows not yet heard; `runs`: those that frames to come may see, the last maybe going on."""
+    """`pending`: samples not yet heard; `runs`: those that frames to come may see, the last maybe still going on."""
 
     listener: ListenerState = field(default_factory=ListenerState)
     pending: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))

@@ -31,8 +31,8 @@ class Plan:
 
     shared: Path
     runs: Path
-    utterance_share: float = 0.25
-    projected_share: float = 0.5
+    utterance_share: float = 0.6
+    projected_share: float = 0.3
     base_rows: int = 8192
     checks: int = 60
     train_share: float = 0.85

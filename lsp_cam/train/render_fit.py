@@ -135,10 +135,11 @@ def fit(footage: Footage, config: Config) -> Path:
         began = time.monotonic()
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         frozen = step < config.frozen_share * config.steps  # a texture under wrong movement would only blur
-        optimizer.param_groups[0]["lr"] *= 0.0 if frozen else 1.0
+        model.texture.requires_grad_(not frozen)
+        model.background.requires_grad_(not frozen)
         fade = max(0.0, 1 - step / (2 * config.frozen_share * config.steps))
         loss, plain = loss_of(model, draw(footage, last, config.batch, rng), still, config, fade)
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.painter.parameters(), 1.0)
         optimizer.step()

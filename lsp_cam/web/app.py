@@ -26,7 +26,12 @@ BOUNDARY = b"frame"
 WAIT_S = 0.5
 MAX_WATCHERS = 8
 STATUS_OF = ((SubjectNotFound, 404), (UsageError, 422), (DaemonError, 409), (LspCamError, 400))
-PAGE = {"index.html": "text/html", "panel.css": "text/css", "panel.js": "text/javascript"}
+PAGE = {
+    "index.html": "text/html",
+    "panel.css": "text/css",
+    "panel.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 
 def create_app(daemon: Daemon, token: str, port: int) -> ASGIApp:

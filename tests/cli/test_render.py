@@ -19,10 +19,10 @@ import pytest
 from ..devices.media import write_float_wav
 from .conftest import Invoke
 
-NAMES = set(
-    "audio mel apc knn lle_w projected mouth_delta head_raw head_pred mouth_pts headpose pts3d "
-    "landmarks shoulders map_frames maps".split()
-)
+NAMES = {
+    "audio", "mel", "apc", "knn", "lle_w", "projected", "mouth_delta", "head_raw", "head_pred", "mouth_pts",
+    "headpose", "pts3d", "landmarks", "shoulders", "map_frames", "maps",
+}  # fmt: skip
 PROGRAM = Path(sys.executable).with_name("lsp-cam")
 
 

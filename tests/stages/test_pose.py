@@ -20,7 +20,9 @@ def test_the_roll_out_is_the_published_one(case: Any, make_release: Any) -> None
     wanted = case.expected["head_pred"]
     assert [f.frame for f in frames] == list(range(len(wanted)))
     np.testing.assert_allclose(np.stack([f.sample for f in frames]), wanted, rtol=0, atol=1e-4)
-    scale = np.r_[1, np.full(24, 0.05)].astype(np.float32)  # make_release.py scales the last layer, the array is from before
+    scale = np.r_[1, np.full(24, 0.05)].astype(
+        np.float32
+    )  # make_release.py scales the last layer, the array is from before
     np.testing.assert_allclose(np.stack([f.raw for f in frames]), case.expected["head_raw"] * scale, rtol=0, atol=1e-4)
 
 
@@ -52,10 +54,9 @@ def test_a_seed_decides_the_motion(case_a: Any, make_release: Any) -> None:
 class Stub:
     """A network that answers the same `raw` for ever."""
 
-    inputs = {"cache_in": TensorSpec((254, 128), np.dtype(np.float32))}
-    outputs = {"cache_out": inputs["cache_in"]}
-
     def __init__(self, raw: Array) -> None:
+        self.inputs = {"cache_in": TensorSpec((254, 128), np.dtype(np.float32))}
+        self.outputs = {"cache_out": self.inputs["cache_in"]}
         self._raw = raw.astype(np.float32)[None]
         self.histories: list[Array] = []
 
@@ -79,7 +80,9 @@ def test_samples_spread_as_the_network_says() -> None:
 def test_a_wild_answer_does_not_poison_the_poses_to_come(wild: float) -> None:
     for raw in (np.full(RAW, wild), np.r_[0, np.zeros(POSE), np.full(POSE, wild)]):
         stub = Stub(raw)
-        frames = list(run_offline(PoseStage(stub, PoseConfig(0, 1.0), 0, pad_tail=False), [_silence(t) for t in range(5)]))
+        frames = list(
+            run_offline(PoseStage(stub, PoseConfig(0, 1.0), 0, pad_tail=False), [_silence(t) for t in range(5)])
+        )
         assert np.isfinite([f.sample for f in frames]).all()
         assert np.abs(stub.histories).max() <= LARGEST
 

@@ -45,14 +45,18 @@ def breath(rng: Any, duration_s: float, level: float) -> Any:
 
 def breathing(rng: Any, level: float) -> Any:
     pause = np.zeros(14_000)
-    return np.concatenate([x for _ in range(3) for x in (breath(rng, 1.2, level), pause, breath(rng, 1.6, level), pause)])
+    return np.concatenate(
+        [x for _ in range(3) for x in (breath(rng, 1.2, level), pause, breath(rng, 1.6, level), pause)]
+    )
 
 
 def typing(rng: Any, level: float) -> Any:
     audio, place = hiss(rng, 8, 5e-4), 0.2
     time = seconds(0.03)
     while place < 7.5:
-        strike = rng.standard_normal(len(time)) * np.exp(-400 * time) + np.sin(2 * np.pi * 180 * time) * np.exp(-200 * time)
+        strike = rng.standard_normal(len(time)) * np.exp(-400 * time) + np.sin(2 * np.pi * 180 * time) * np.exp(
+            -200 * time
+        )
         first = int(place * SAMPLE_RATE_HZ)
         audio[first : first + len(time)] += level * rng.uniform(0.5, 1) * strike
         place += rng.uniform(0.08, 0.3)
@@ -144,7 +148,9 @@ def test_a_frame_leaves_when_its_look_ahead_has_come(stage: VoiceStage) -> None:
     assert seen + len(rest) == 45
 
 
-@pytest.mark.parametrize("left_at", [0, 5, TURN_WINDOWS - WARM_WINDOWS, TURN_WINDOWS - 1, TURN_WINDOWS, TURN_WINDOWS + 7])
+@pytest.mark.parametrize(
+    "left_at", [0, 5, TURN_WINDOWS - WARM_WINDOWS, TURN_WINDOWS - 1, TURN_WINDOWS, TURN_WINDOWS + 7]
+)
 def test_a_listener_resumes_anywhere(case_a: Any, left_at: int) -> None:
     audio = np.tile(case_a.expected["audio"], 3)
     windows = audio[: (TURN_WINDOWS + 40) * WINDOW_SAMPLES].reshape(-1, WINDOW_SAMPLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.pipeline import Pipeline
 from lsp_cam.subject import Subject
 
+from ..sketch import sketch_of
 from . import pulse as pulse_audio
 from .pulse import PulseServer, pulse_server
 
@@ -45,9 +47,8 @@ Picture = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def subject(reference_bundle: Any) -> Subject:
-    found: Subject = reference_bundle()
-    return found
+def subject(reference_bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    return sketch_of(reference_bundle(), tmp_path_factory.mktemp("bundles") / "sketch")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def cam(pulse: PulseServer, subject: Subject, tmp_path_factory: pytest.TempPathF
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run("start", "--subject", subject.name, "--mic", "test_mic", "--camera", "preview", "--fps", "10")
+    run("start", "--subject", subject.name, "--mic", "test_mic", "--camera", "preview", "--fps", "15")
     try:
         run("pose", "--yaw", "0")  # held still, so that the mouth region shows the mouth's motion alone
         yield run
@@ -142,7 +143,7 @@ def shots(page: Page, count: int = SHOTS) -> list[Picture]:
 def motion(pictures: list[Picture], where: tuple[slice, slice] = (slice(None), slice(None))) -> list[float]:
     """Mean difference, in levels, between each picture and the next."""
     cut = [picture[where].astype(np.float32) for picture in pictures]
-    return [float(np.abs(b - a).mean()) for a, b in zip(cut, cut[1:], strict=False)]
+    return [float(np.abs(b - a).mean()) for a, b in itertools.pairwise(cut)]
 
 
 def test_the_portrait_speaks_with_the_microphone_and_is_still_in_silence(
@@ -156,6 +157,10 @@ def test_the_portrait_speaks_with_the_microphone_and_is_still_in_silence(
     player.wait(30)
     time.sleep(1.5)
     after = shots(page)
+    for i, p in enumerate(before + during + after):
+        cv2.imwrite(f"/tmp/shots/{i}.png", p)
+    page.screenshot(path="/tmp/shots/page.png")
+    print(cam("status"))
     print("mouth", *(np.round(motion(p, mouth), 2) for p in (before, during, after)), sep="\n")
     print("all", *(np.round(motion(p), 2) for p in (before, during, after)), sep="\n")
 

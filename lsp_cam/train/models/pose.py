@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lsp_cam.stages.pose import CHANNELS, DILATIONS, POSE, RAW
 from lsp_cam.train.models.mouth import DOWNSAMPLED, SLOPE, downsampler
 
-POSE = 12
-CHANNELS = 128
+__all__ = ["CHANNELS", "DILATIONS", "POSE", "RAW", "RECEPTIVE_FIELD", "SKIP", "PoseNet", "gaussian_nll"]
+
 SKIP = 256
-RAW = 1 + 2 * POSE
-DILATIONS = (1, 2, 4, 8, 16, 32, 64) * 2
 RECEPTIVE_FIELD = 1 + sum(DILATIONS)
 INPUT_DROPOUT = 0.5
 SMALLEST_SIGMA = 0.03
