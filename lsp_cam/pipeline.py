@@ -42,18 +42,22 @@ Smoothing = Literal["live", "published"]
 Observe = Callable[[str, float], None]
 Tap = Callable[[str, Any], None]
 
-# Who takes what a stage gives; shape, head and voice meet in the join.
+# The stages in the order in which a chunk passes them, and who takes what each gives; shape, head and voice meet in
+# the join, which feeds steer.
 _NEXT = {
+    "voice": ("join",),
     "mel": ("speech",),
     "speech": ("manifold",),
     "manifold": ("mouth", "pose"),
     "mouth": ("shape",),
+    "shape": ("join",),
     "pose": ("head",),
+    "head": ("join",),
     "steer": ("face",),
     "face": ("project",),
+    "project": ("out",),
 }
 _JOINED = ("shape", "head", "voice")
-_ORDER = ("mel", "voice", "speech", "manifold", "mouth", "pose", "shape", "head", "steer", "face", "project")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,14 @@ class MotionState:
 
 
 class MotionChain:
-    """Speech to landmarks: a stage made of stages (AudioChunk -> LandmarkFrame)."""
+    """Speech to landmarks: a stage made of stages (AudioChunk -> LandmarkFrame).
+
+    All packets of a chunk pass one stage before the next one runs: a network's weights are then read from memory
+    once for a chunk, and from the cache for its other frames.
+    """
 
     def __init__(self, stages: dict[str, Stage[Any, Any, Any]], observe: Observe | None, tap: Tap | None) -> None:
-        self._stages = stages
+        self._stages = {name: stages[name] for name in _NEXT if name in stages}
         self._observe = observe
         self._tap = tap
 
@@ -85,50 +93,51 @@ class MotionChain:
         return MotionState({name: stage.start() for name, stage in self._stages.items()})
 
     def step(self, x: AudioChunk, state: MotionState) -> tuple[list[LandmarkFrame], MotionState]:
-        out: list[LandmarkFrame] = []
-        self._feed("voice", x, state, out)
-        self._feed("mel", x, state, out)
-        return out, state
+        return self._pass({"voice": [x], "mel": [x]}, state, last=False), state
 
     def flush(self, state: MotionState) -> tuple[list[LandmarkFrame], MotionState]:
-        out: list[LandmarkFrame] = []
-        for name in _ORDER:
-            if name in self._stages:
-                ys, state.stages[name] = self._stages[name].flush(state.stages[name])
-                for y in ys:
-                    self._deliver(name, y, state, out)
-        return out, state
+        return self._pass({}, state, last=True), state
 
-    def _feed(self, name: str, x: Any, state: MotionState, out: list[LandmarkFrame]) -> None:
-        if name not in self._stages:
-            return
-        began = time.perf_counter()
-        ys, state.stages[name] = self._stages[name].step(x, state.stages[name])
-        if self._observe is not None:
-            self._observe(name, time.perf_counter() - began)
-        for y in ys:
-            self._deliver(name, y, state, out)
+    def _pass(self, waiting: dict[str, list[Any]], state: MotionState, *, last: bool) -> list[LandmarkFrame]:
+        """Run every stage over what `waiting` holds for it; `last`: no more will come."""
+        for name in self._stages:
+            if name == "steer":
+                waiting[name] = self._join(state)
+            given = self._run(name, waiting.pop(name, []), state)
+            if last:
+                held, state.stages[name] = self._stages[name].flush(state.stages[name])
+                given += held
+            if self._tap is not None:
+                for y in given:
+                    self._tap(name, y)
+            if name in _JOINED:
+                state.waiting[name].extend(given)
+            for following in _NEXT[name]:
+                waiting.setdefault(following, []).extend(given)
+        landmarks: list[LandmarkFrame] = waiting["out"]
+        return landmarks
 
-    def _deliver(self, name: str, y: Any, state: MotionState, out: list[LandmarkFrame]) -> None:
-        if self._tap is not None:
-            self._tap(name, y)
-        if name == "project":
-            out.append(y)
-        elif name in _JOINED:
-            state.waiting[name].append(y)
-            self._join(state, out)
-        for following in _NEXT.get(name, ()):
-            self._feed(following, y, state, out)
+    def _run(self, name: str, packets: list[Any], state: MotionState) -> list[Any]:
+        given: list[Any] = []
+        for x in packets:
+            began = time.perf_counter()
+            ys, state.stages[name] = self._stages[name].step(x, state.stages[name])
+            if self._observe is not None:
+                self._observe(name, time.perf_counter() - began)
+            given += ys
+        return given
 
-    def _join(self, state: MotionState, out: list[LandmarkFrame]) -> None:
+    def _join(self, state: MotionState) -> list[MotionFrame]:
         shapes, heads, voices = (state.waiting[name] for name in _JOINED)
         gated = "voice" in self._stages
+        joined = []
         while shapes and heads and (voices or not gated):
             shape: ShapeFrame = shapes.popleft()
             head: HeadFrame = heads.popleft()
             voice = voices.popleft() if gated else VoiceFrame(shape.frame, 1.0)
             assert shape.frame == head.frame == voice.frame, "branches of the chain lost step"
-            self._feed("steer", MotionFrame(shape.frame, shape, head, voice), state, out)
+            joined.append(MotionFrame(shape.frame, shape, head, voice))
+        return joined
 
 
 class Pipeline:

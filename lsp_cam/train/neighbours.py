@@ -4,9 +4,24 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_cam.stages.manifold import barycentric_weights
+from lsp_cam.stages.manifold import RIDGE
 
 Rows = NDArray[np.float32]
+
+
+def barycentric_weights(rows: Rows, near: Rows) -> Rows:
+    """Weights (N, K), each row summing to 1, that best rebuild rows (N, D) from near (N, K, D).
+
+    What `lsp_cam.stages.manifold` computes for one row, for many at once.
+    """
+    count = near.shape[1]
+    mean = near.mean(axis=1, keepdims=True)
+    offsets = near - mean
+    gram = (offsets @ offsets.transpose(0, 2, 1)).astype(np.float64)
+    ridge = RIDGE * np.trace(gram, axis1=1, axis2=2) / count + np.finfo(np.float64).tiny
+    gram += ridge[:, None, None] * np.eye(count)
+    towards = (offsets @ (rows - mean[:, 0])[..., None]).astype(np.float64)
+    return (1 / count + np.linalg.solve(gram, towards)[..., 0]).astype(np.float32)
 
 
 class Projector:
