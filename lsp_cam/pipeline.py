@@ -45,14 +45,14 @@ Tap = Callable[[str, Any], None]
 # The stages in the order in which a chunk passes them, and who takes what each gives; shape, head and voice meet in
 # the join, which feeds steer.
 _NEXT = {
-    "voice": ("join",),
+    "voice": (),
     "mel": ("speech",),
     "speech": ("manifold",),
     "manifold": ("mouth", "pose"),
     "mouth": ("shape",),
-    "shape": ("join",),
+    "shape": (),
     "pose": ("head",),
-    "head": ("join",),
+    "head": (),
     "steer": ("face",),
     "face": ("project",),
     "project": ("out",),

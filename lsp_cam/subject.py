@@ -2,7 +2,8 @@
 
     manifest.json          format, name, licence, consent, provenance, per-stage settings, sha256 of every file
     speech.onnx            mel rows -> features, recurrent state
-    mouth.onnx, pose.onnx  features -> motion, recurrent state
+    mouth.onnx             features -> displacements, recurrent state
+    pose_speech.onnx       features -> what speech adds to the head's motion; pose.onnx: that and past poses -> the next
     render.onnx            feature map -> picture; render_constants.onnx (candidates -> its constants), where it has any
     manifold.npz           feature_base (N, F)
     face.npz               mean_points, rest_points (73, 3), eye_track (T, E, 3), eye_indices (E,), closed_mouth (18, 3)

@@ -36,6 +36,13 @@ def model(make_release: Any, case: Any, network: str) -> Model:
     return ENGINE.load(export(state_dict(make_release, case, network)), network)
 
 
+def pose_speech(make_release: Any, case: Any) -> Model:
+    """The part of the head-pose network that sees speech alone."""
+    from lsp_cam.train.export import pose_speech_onnx
+
+    return ENGINE.load(pose_speech_onnx(state_dict(make_release, case, "Audio2Headpose")), "pose speech")
+
+
 def speech_stage(make_release: Any, case: Any) -> SpeechStage:
     return SpeechStage(model(make_release, case, "APC"))
 
@@ -48,4 +55,5 @@ def pose_stage(
     make_release: Any, case: Any, seed: int = 0, sigma_scale: float = 0.0, pad_tail: bool = False
 ) -> PoseStage:
     config = PoseConfig(sigma_scale=sigma_scale)
-    return PoseStage(model(make_release, case, "Audio2Headpose"), config, seed, pad_tail=pad_tail)
+    speech = pose_speech(make_release, case)
+    return PoseStage(speech, model(make_release, case, "Audio2Headpose"), config, seed, pad_tail=pad_tail)

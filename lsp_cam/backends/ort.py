@@ -43,7 +43,7 @@ class OrtModel:
 
 
 class OrtEngine:
-    """Loads sessions on the CPU with `threads` threads each; they do not spin when idle."""
+    """Loads sessions on the CPU with `threads` threads each; they spin within a run, and sleep between runs."""
 
     name = "onnxruntime"
 
@@ -55,7 +55,7 @@ class OrtEngine:
         options.intra_op_num_threads = threads or self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # as above

@@ -11,13 +11,17 @@ from ..subject import Subject
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load_network(subject: Subject, engine: Engine, file: str, inputs: Shapes, outputs: Shapes, threads: int) -> Model:
-    """The network `file` of the bundle on `threads` threads.
+# Small networks read their weights and do little else: a second core reads as fast again, a third finds no memory free.
+MOST_THREADS = 2
+
+
+def load_network(subject: Subject, engine: Engine, file: str, inputs: Shapes, outputs: Shapes) -> Model:
+    """The network `file` of the bundle.
 
     Raises BundleError unless it has exactly these inputs and outputs (docs/architecture.md), and what
     `Subject.read` and `Engine.load` raise.
     """
-    model = engine.load(subject.read(file), f"{subject.name}/{file}", threads)
+    model = engine.load(subject.read(file), f"{subject.name}/{file}", min(MOST_THREADS, engine.threads))
     for kind, wanted, got in (("input", inputs, model.inputs), ("output", outputs, model.outputs)):
         _check(f"{subject.name}: {file}", kind, wanted, got)
     return model

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..backends.base import Engine, Model, ModelState, step_model, zero_state
-from ..packets import Float32, PoseFrame, ProjectedFrame
+from ..packets import BLOCK_FRAMES, Float32, PoseFrame, ProjectedFrame
 from ..subject import Subject
 from .network import load_network
 from .speech import FEATURES
@@ -26,7 +26,7 @@ RAW = 1 + 2 * POSE
 CHANNELS = 128
 DILATIONS = (1, 2, 4, 8, 16, 32, 64) * 2
 CACHE_ROWS = sum(DILATIONS)
-THREADS = 1
+GATES = (len(DILATIONS), 2 * CHANNELS)
 
 # A head turns by degrees and moves by a part of its size. What is far outside cannot be meant, and as the network
 # hears its own answers it would not come back from it.
@@ -44,23 +44,27 @@ class PoseConfig:
 
 @dataclass(slots=True)
 class PoseState:
-    """Past layer inputs (`network`), the pose before (`history` (1, 12)), frames heard, features last heard (1, 2F)."""
+    """Past layer inputs (`network`), the pose before (`history` (1, 12)), frames heard, and features (2F,): those last
+    come, and those that wait for a partner."""
 
     network: ModelState
     random: np.random.Generator
     heard: int = 0
     features: Float32 | None = None
+    waiting: Float32 | None = None
     history: Float32 = field(default_factory=lambda: np.zeros((1, POSE), np.float32))
 
 
 class PoseStage:
-    """ProjectedFrame -> PoseFrame; frame t leaves when frame t + look_ahead_frames has come.
+    """ProjectedFrame -> PoseFrame; frame t leaves when frame t + look_ahead_frames and its partner have come.
 
+    speech: `pose_speech.onnx`, what speech adds inside the gates, two frames at once; model: `pose.onnx`.
     pad_tail: at the end hear the last frame over and over, so that there are as many poses as frames; without it
     (published) the last look_ahead_frames have none.
     """
 
-    def __init__(self, model: Model, config: PoseConfig, seed: int = 0, *, pad_tail: bool) -> None:
+    def __init__(self, speech: Model, model: Model, config: PoseConfig, seed: int = 0, *, pad_tail: bool) -> None:
+        self._speech = speech
         self._model = model
         self._seed = seed
         self._pad_tail = pad_tail
@@ -72,20 +76,20 @@ class PoseStage:
     ) -> PoseStage:
         """The subject's head; sigma_scale None: the subject's own. BundleError or ModelError if it does not fit."""
         cache = (CACHE_ROWS, CHANNELS)
-        inputs = {"features": (1, 2 * FEATURES), "history": (1, POSE), "cache_in": cache}
-        model = load_network(subject, engine, "pose.onnx", inputs, {"raw": (1, RAW), "cache_out": cache}, THREADS)
+        heard, added = {"features": (BLOCK_FRAMES, 2 * FEATURES)}, {"gates": (BLOCK_FRAMES, *GATES)}
+        speech = load_network(subject, engine, "pose_speech.onnx", heard, added)
+        inputs = {"gates": GATES, "history": (1, POSE), "cache_in": cache}
+        model = load_network(subject, engine, "pose.onnx", inputs, {"raw": (1, RAW), "cache_out": cache})
         config = subject.config("pose", PoseConfig)
         if sigma_scale is not None:
             config = PoseConfig(config.look_ahead_frames, sigma_scale)
-        return cls(model, config, seed, pad_tail=pad_tail)
+        return cls(speech, model, config, seed, pad_tail=pad_tail)
 
     def start(self) -> PoseState:
         return PoseState(zero_state(self._model), np.random.default_rng(self._seed))
 
     def step(self, x: ProjectedFrame, state: PoseState) -> tuple[list[PoseFrame], PoseState]:
-        if state.features is None:
-            self._settle(x.rows.reshape(1, -1), state)
-        state.features = x.rows.reshape(1, -1)
+        state.features = x.rows.reshape(-1)
         return self._hear(state.features, state), state
 
     def flush(self, state: PoseState) -> tuple[list[PoseFrame], PoseState]:
@@ -93,29 +97,50 @@ class PoseStage:
         if self._pad_tail and state.features is not None:
             for _ in range(self.config.look_ahead_frames):
                 out += self._hear(state.features, state)
+        if state.waiting is not None:
+            out += self._roll(self._gates(state.waiting, state.waiting)[:1], state)
+            state.waiting = None
         return out, state
 
-    def _settle(self, features: Float32, state: PoseState) -> None:
-        """Fill the cache as if `features` beside zero poses had been heard for ever.
+    def _hear(self, features: Float32, state: PoseState) -> list[PoseFrame]:
+        first, state.waiting = state.waiting, features
+        if first is None:
+            return []
+        state.waiting = None
+        gates = self._gates(first, features)
+        if state.heard == 0:
+            self._settle(gates[0], state)
+        return self._roll(gates, state)
+
+    def _gates(self, first: Float32, second: Float32) -> Float32:
+        """What the speech of two frames adds inside the gates: (2, 14, 256)."""
+        gates: Float32 = self._speech.run({"features": np.stack([first, second])})["gates"]
+        return gates
+
+    def _settle(self, gates: Float32, state: PoseState) -> None:
+        """Fill the cache as if the speech of `gates` (14, 256) had been heard for ever, beside poses of zero.
 
         Then every layer's input is one constant column, right as soon as the layers before it are settled.
         """
         end = 0
         for dilation in DILATIONS:
-            _, heard = step_model(self._model, {"features": features, "history": state.history}, state.network)
+            _, heard = step_model(self._model, {"gates": gates, "history": state.history}, state.network)
             end += dilation
             state.network["cache"][end - dilation : end] = heard["cache"][end - 1]
 
-    def _hear(self, features: Float32, state: PoseState) -> list[PoseFrame]:
-        got, state.network = step_model(self._model, {"features": features, "history": state.history}, state.network)
-        frame = state.heard - self.config.look_ahead_frames
-        state.heard += 1
-        if frame < 0:
-            return []
-        raw = got["raw"][0]
-        sample = self._sample(raw, state.random)
-        state.history = sample[None]
-        return [PoseFrame(frame, sample, raw)]
+    def _roll(self, gates: Float32, state: PoseState) -> list[PoseFrame]:
+        """One step for each of gates (n, 14, 256)."""
+        out: list[PoseFrame] = []
+        for one in gates:
+            got, state.network = step_model(self._model, {"gates": one, "history": state.history}, state.network)
+            frame = state.heard - self.config.look_ahead_frames
+            state.heard += 1
+            if frame >= 0:
+                raw = got["raw"][0]
+                sample = self._sample(raw, state.random)
+                state.history = sample[None]
+                out.append(PoseFrame(frame, sample, raw))
+        return out
 
     def _sample(self, raw: Float32, random: np.random.Generator) -> Float32:
         """A pose (12,) from `raw` (25,): the mean, plus the scaled sigma times normal noise."""

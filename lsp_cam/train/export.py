@@ -1,41 +1,40 @@
 """ONNX files of the networks that carry state, in the form that docs/architecture.md fixes.
 
 Written node by node from the weights: a step of a stream is a row of matrix-vector products whose cost is the
-bytes of the weights, so whatever can be multiplied out beforehand is (batch norms; linear layers that follow one
-another with nothing between).
+bytes of the weights. So whatever can be multiplied out beforehand is (batch norms; linear layers that follow one
+another with nothing between), and a call hears two frames: what carries no state is read once for both.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from lsp_cam.train.export_pose import pose_onnx
-from lsp_cam.train.graph import Graph, State, Weights
+from lsp_cam.packets import BLOCK_FRAMES, ROWS_PER_FRAME
+from lsp_cam.train.export_pose import pose_onnx, pose_speech_onnx
+from lsp_cam.train.graph import Array, Graph, State, Weights
 from lsp_cam.train.models import mouth, speech
 
-__all__ = ["mouth_onnx", "pose_onnx", "speech_onnx"]
+__all__ = ["mouth_onnx", "pose_onnx", "pose_speech_onnx", "speech_onnx"]
 
-ROWS = 2
+ROWS = BLOCK_FRAMES * ROWS_PER_FRAME
 
 
 def speech_onnx(state: State, residual: bool = False) -> bytes:
-    """The speech encoder: `mel` (2, 80), `h_in` (3, 1, 512) -> `features` (2, 512), `h_out` (section 3.1).
+    """The speech encoder: `mel` (4, 80), `h_in` (3, 1, 512) -> `features` (4, 512), `h_out` (section 3.1).
 
     state: keys `rnns.0.weight_ih_l0` ..., as published; others beside them are left alone. residual: the input of
     each layer is added to its output where both are equally wide. Raises ModelError if a weight is missing or
     misshapen.
     """
     weights, graph = Weights(state, "speech"), Graph()
-    before, after = graph.rows("h_in", speech.LAYERS), []
-    x = "mel"
-    for layer, hidden in enumerate(before):
+    x, after = graph.sequence("mel"), []
+    for layer, hidden in enumerate(graph.split("h_in", [1] * speech.LAYERS, axis=0)):
         width = speech.MEL_BANDS if layer == 0 else speech.HIDDEN
-        outputs = _gru(graph, weights, f"rnns.{layer}", width, x, hidden)
-        after.append(outputs[-1])
-        y = graph.node("Concat", *outputs, axis=0)
+        y, last = _gru(graph, weights, f"rnns.{layer}", width, x, hidden)
+        after.append(last)
         x = graph.node("Add", y, x) if residual and width == speech.HIDDEN else y
-    graph.node("Identity", x, to="features")
-    graph.join_rows(after, to="h_out")
+    graph.unsequence(x, to="features")
+    graph.node("Concat", *after, to="h_out", axis=0)
     carried = (speech.LAYERS, 1, speech.HIDDEN)
     return graph.finish(
         "speech",
@@ -44,52 +43,55 @@ def speech_onnx(state: State, residual: bool = False) -> bytes:
     )
 
 
-def _gru(graph: Graph, weights: Weights, key: str, width: int, x: str, hidden: str) -> list[str]:
-    """One GRU layer over x (2, width) from hidden (1, H); gives the output (1, H) of each row."""
+def _gru(graph: Graph, weights: Weights, key: str, width: int, x: str, hidden: str) -> tuple[str, str]:
+    """One GRU layer over x (T, 1, width) from hidden (1, 1, H): all outputs (T, 1, H), and the last (1, 1, H)."""
+    rows = 3 * speech.HIDDEN
+    w, r = weights.take(f"{key}.weight_ih_l0", rows, width), weights.take(f"{key}.weight_hh_l0", rows, speech.HIDDEN)
+    bias = [weights.take(f"{key}.bias_{way}_l0", rows) for way in ("ih", "hh")]
+    # The published order of the gates is reset, update, new; ONNX has update, reset, new.
+    w, r, *bias = (_reordered(part, [1, 0, 2]) for part in (w, r, *bias))
+    fixed = [graph.constant(part[None]) for part in (w, r, np.concatenate(bias))]
+    y, last = f"{key}_y", f"{key}_h"
     size = speech.HIDDEN
-    w, w_bias = weights.take(f"{key}.weight_ih_l0", 3 * size, width), weights.take(f"{key}.bias_ih_l0", 3 * size)
-    r, r_bias = weights.take(f"{key}.weight_hh_l0", 3 * size, size), weights.take(f"{key}.bias_hh_l0", 3 * size)
-    outputs = []
-    for row in graph.split(graph.linear(x, w, w_bias), [1] * ROWS, axis=0):
-        gates_in, new_in = graph.split(row, [2 * size, size])
-        gates_back, new_back = graph.split(graph.linear(hidden, r, r_bias), [2 * size, size])
-        reset, update = graph.split(graph.node("Sigmoid", graph.node("Add", gates_in, gates_back)), [size, size])
-        new = graph.node("Tanh", graph.node("Add", new_in, graph.node("Mul", reset, new_back)))
-        hidden = graph.node("Add", new, graph.node("Mul", update, graph.node("Sub", hidden, new)))
-        outputs.append(hidden)
-    return outputs
+    graph.nodes("GRU", [x, *fixed, "", hidden], [y, last], hidden_size=size, linear_before_reset=1)
+    return graph.node("Squeeze", y, graph.constant(np.array([1]))), last
+
+
+def _reordered(stacked: Array, order: list[int]) -> Array:
+    """Blocks of gates along the first axis, put into another order."""
+    blocks = np.split(stacked, len(order))
+    return np.concatenate([blocks[i] for i in order])
 
 
 def mouth_onnx(state: State) -> bytes:
-    """The mouth network: `features` (1, 1024), `h_in`, `c_in` (3, 1, 256) -> `delta` (1, 75), `h_out`, `c_out`.
+    """The mouth network: `features` (2, 1024), `h_in`, `c_in` (3, 1, 256) -> `delta` (2, 75), `h_out`, `c_out`.
 
     state: keys `downsample.0.weight` ..., as published (section 3.2). Raises ModelError as above.
     """
     weights, graph = Weights(state, "mouth"), Graph()
-    x = graph.leaky(
-        graph.linear("features", *weights.normed("downsample.0", "downsample.1", mouth.FEATURES, mouth.DOWNSAMPLED))
-    )
-    before = zip(graph.rows("h_in", mouth.LAYERS), graph.rows("c_in", mouth.LAYERS), strict=True)
+    first = weights.normed("downsample.0", "downsample.1", mouth.FEATURES, mouth.DOWNSAMPLED)
+    x = graph.sequence(graph.leaky(graph.linear("features", *first)))
+    before = (graph.split(name, [1] * mouth.LAYERS, axis=0) for name in ("h_in", "c_in"))
     hiddens, cells = [], []
-    for layer, (hidden, cell) in enumerate(before):
-        x, cell = _lstm(graph, weights, layer, x, hidden, cell)
-        hiddens.append(x)
+    for layer, (hidden, cell) in enumerate(zip(*before, strict=True)):
+        x, hidden, cell = _lstm(graph, weights, layer, x, hidden, cell)
+        hiddens.append(hidden)
         cells.append(cell)
-    graph.join_rows(hiddens, to="h_out")
-    graph.join_rows(cells, to="c_out")
-    x = graph.leaky(graph.linear(x, *weights.normed("fc.0", "fc.1", mouth.HIDDEN, 512)))
+    graph.node("Concat", *hiddens, to="h_out", axis=0)
+    graph.node("Concat", *cells, to="c_out", axis=0)
+    x = graph.leaky(graph.linear(graph.unsequence(x), *weights.normed("fc.0", "fc.1", mouth.HIDDEN, 512)))
     x = graph.leaky(graph.linear(x, *weights.normed("fc.3", "fc.4", 512, 512)))
     graph.linear(x, *weights.linear("fc.6", 512, mouth.DELTAS), to="delta")
     carried = (mouth.LAYERS, 1, mouth.HIDDEN)
     return graph.finish(
         "mouth",
-        {"features": (1, mouth.FEATURES), "h_in": carried, "c_in": carried},
-        {"delta": (1, mouth.DELTAS), "h_out": carried, "c_out": carried},
+        {"features": (BLOCK_FRAMES, mouth.FEATURES), "h_in": carried, "c_in": carried},
+        {"delta": (BLOCK_FRAMES, mouth.DELTAS), "h_out": carried, "c_out": carried},
     )
 
 
-def _lstm(graph: Graph, weights: Weights, layer: int, x: str, hidden: str, cell: str) -> tuple[str, str]:
-    """One LSTM layer, one step: the next hidden and cell state (1, H)."""
+def _lstm(graph: Graph, weights: Weights, layer: int, x: str, hidden: str, cell: str) -> tuple[str, str, str]:
+    """One LSTM layer over x (T, 1, width): all outputs (T, 1, H), the last, and the last cell state (1, 1, H)."""
     size = mouth.HIDDEN
     width = mouth.DOWNSAMPLED if layer == 0 else size
     w = weights.take(f"LSTM.weight_ih_l{layer}", 4 * size, width)
@@ -99,9 +101,9 @@ def _lstm(graph: Graph, weights: Weights, layer: int, x: str, hidden: str, cell:
         second, second_bias = weights.linear("downsample.3", width, width)
         bias = bias + w.astype(np.float64) @ second_bias
         w = w.astype(np.float64) @ second
-    gates = graph.linear(x, w, graph.linear(hidden, r, bias))
-    enter, forget, candidate, leave = graph.split(gates, [size] * 4)
-    kept = graph.node("Mul", graph.node("Sigmoid", forget), cell)
-    added = graph.node("Mul", graph.node("Sigmoid", enter), graph.node("Tanh", candidate))
-    following = graph.node("Add", kept, added)
-    return graph.node("Mul", graph.node("Sigmoid", leave), graph.node("Tanh", following)), following
+    # The published order of the gates is input, forget, cell, output; ONNX has input, output, forget, cell.
+    w, r, bias = (_reordered(part, [0, 3, 1, 2]) for part in (w, r, bias))
+    fixed = [graph.constant(part[None]) for part in (w, r, np.concatenate([bias, np.zeros_like(bias)]))]
+    y, h, c = (f"lstm{layer}_{name}" for name in ("y", "h", "c"))
+    graph.nodes("LSTM", [x, *fixed, "", hidden, cell], [y, h, c], hidden_size=size)
+    return graph.node("Squeeze", y, graph.constant(np.array([1]))), h, c

@@ -1,4 +1,6 @@
-"""The ONNX file of the head-pose network: one column of its dilated convolutions, the past in a cache (section 3.3).
+"""The ONNX files of the head-pose network: one column of its dilated convolutions, the past in a cache (section 3.3).
+
+Most of its weights see speech alone, so they are a file of their own, which hears two frames at once.
 
 A step reads every weight once and does little else, so the graph is cut for few bytes and few nodes: the two taps
 of filter and gate are stacked, the taps on the past of all layers are one batched product, the projections of the
@@ -9,17 +11,29 @@ from __future__ import annotations
 
 import numpy as np
 
+from lsp_cam.packets import BLOCK_FRAMES
 from lsp_cam.train.graph import Array, Graph, State, Weights
 from lsp_cam.train.models.mouth import DOWNSAMPLED, FEATURES
 from lsp_cam.train.models.pose import CHANNELS, DILATIONS, POSE, RAW, SKIP
 
 NAMES = ("filter", "gate")
 GATES = 2 * CHANNELS
+GATES_SHAPE = (len(DILATIONS), GATES)
 CACHE_ROWS = sum(DILATIONS)
 
 
+def pose_speech_onnx(state: State) -> bytes:
+    """What speech adds inside the gates, which no pose changes: `features` (2, 1024) -> `gates` (2, 14, 256).
+
+    state: as in `pose_onnx`. Biases of the gates are in it.
+    """
+    weights, graph = Weights(state, "head-pose"), Graph()
+    _speech(graph, weights, [_Layer(weights, i) for i in range(len(DILATIONS))])
+    return graph.finish("pose_speech", {"features": (BLOCK_FRAMES, FEATURES)}, {"gates": (BLOCK_FRAMES, *GATES_SHAPE)})
+
+
 def pose_onnx(state: State) -> bytes:
-    """`features` (1, 1024), `history` (1, 12), `cache_in` (254, 128) -> `raw` (1, 25), `cache_out`.
+    """`gates` (14, 256), `history` (1, 12), `cache_in` (254, 128) -> `raw` (1, 25), `cache_out`.
 
     state: keys `audio_downsample.0.weight`, `WaveNet.start_conv1.weight` ..., as published. The cache holds, layer
     after layer, the last `dilation` inputs of that layer, oldest first. Raises ModelError if a weight is missing or
@@ -27,7 +41,7 @@ def pose_onnx(state: State) -> bytes:
     """
     weights, graph = Weights(state, "head-pose"), Graph()
     layers = [_Layer(weights, i) for i in range(len(DILATIONS))]
-    gates = graph.node("Add", _speech(graph, weights, layers), _past(graph, layers))
+    gates = graph.node("Add", "gates", _past(graph, layers))
     inputs, outputs = _layers(graph, weights, layers, graph.split(gates, [1] * len(layers), axis=0))
     skip, skip_bias = zip(*(layer.conv("skip_conv", CHANNELS, SKIP) for layer in layers), strict=True)
     end = graph.linear(graph.node("Concat", *outputs, axis=1), np.concatenate(skip, 1), np.sum(skip_bias, 0))
@@ -37,7 +51,7 @@ def pose_onnx(state: State) -> bytes:
     rows = (CACHE_ROWS, CHANNELS)
     return graph.finish(
         "pose",
-        {"features": (1, FEATURES), "history": (1, POSE), "cache_in": rows},
+        {"gates": GATES_SHAPE, "history": (1, POSE), "cache_in": rows},
         {"raw": (1, RAW), "cache_out": rows},
     )
 
@@ -65,8 +79,8 @@ class _Layer:
         return _conv(self._weights, f"{self._key}.{name}", inputs, outputs)
 
 
-def _speech(graph: Graph, weights: Weights, layers: list[_Layer]) -> str:
-    """What the speech (and every bias) adds inside the gates of all layers: (14, 256)."""
+def _speech(graph: Graph, weights: Weights, layers: list[_Layer]) -> None:
+    """What the speech (and every bias) adds inside the gates of all layers: `gates` (2, 14, 256)."""
     x = graph.leaky(
         graph.linear("features", *weights.normed("audio_downsample.0", "audio_downsample.1", FEATURES, DOWNSAMPLED))
     )
@@ -75,7 +89,7 @@ def _speech(graph: Graph, weights: Weights, layers: list[_Layer]) -> str:
     projections = np.concatenate([layer.speech for layer in layers]).astype(np.float64)
     bias = projections @ second_bias + np.concatenate([layer.bias for layer in layers])
     y = graph.linear(x, projections @ second, bias)
-    return graph.node("Reshape", y, graph.constant(np.array([len(layers), GATES])))
+    graph.node("Reshape", y, graph.constant(np.array([BLOCK_FRAMES, *GATES_SHAPE])), to="gates")
 
 
 def _past(graph: Graph, layers: list[_Layer]) -> str:

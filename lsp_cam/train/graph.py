@@ -84,13 +84,13 @@ class Graph:
         names = [f"value{len(self._nodes)}_{i}" for i in range(len(sizes))]
         return self.nodes("Split", [x, self.constant(np.array(sizes))], names, axis=axis)
 
-    def rows(self, carried: str, layers: int) -> list[str]:
-        """The state (layers, 1, H) as one (1, H) for each layer."""
-        return self.split(self.node("Squeeze", carried, self.constant(np.array([1]))), [1] * layers, axis=0)
+    def sequence(self, x: str) -> str:
+        """Rows (T, W) as a sequence of one stream (T, 1, W), as recurrent layers take it."""
+        return self.node("Unsqueeze", x, self.constant(np.array([1])))
 
-    def join_rows(self, rows: list[str], to: str) -> None:
-        """The state (layers, 1, H) from the (1, H) of each layer."""
-        self.node("Unsqueeze", self.node("Concat", *rows, axis=0), self.constant(np.array([1])), to=to)
+    def unsequence(self, x: str, to: str = "") -> str:
+        """A sequence (T, 1, W) as rows (T, W)."""
+        return self.node("Squeeze", x, self.constant(np.array([1])), to=to)
 
     def linear(self, x: str, weight: Array, bias: Array | str, to: str = "") -> str:
         """x (N, I) times weight (O, I) transposed, plus bias (a constant, or a value that broadcasts)."""

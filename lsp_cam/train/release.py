@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ModelError, SubjectError
 from ..stages.render import CANDIDATES
 from ..subject import Subject, check_name, write_bundle
-from .export import mouth_onnx, pose_onnx, speech_onnx
+from .export import mouth_onnx, pose_onnx, pose_speech_onnx, speech_onnx
 from .export_render import generator_kind, render_onnx
 from .release_arrays import (
     LARGEST_EXAMPLE_PX,
@@ -85,6 +85,7 @@ def _networks(source: ReleaseFiles, apc: Path, settings: ReleaseSettings) -> Fil
     return {
         "speech.onnx": _network(apc, (), lambda state: speech_onnx(state, settings.residual_speech)),
         "mouth.onnx": _network(folder / "Audio2Feature.pkl", ("module.",), mouth_onnx),
+        "pose_speech.onnx": _network(folder / "Audio2Headpose.pkl", ("module.",), pose_speech_onnx),
         "pose.onnx": _network(folder / "Audio2Headpose.pkl", ("module.",), pose_onnx),
         **_network(
             folder / "Feature2Face.pkl", ("module.", "netG."), lambda state: _renderer(state, settings.generator)

@@ -32,8 +32,8 @@ class Config:
     last_rate: float = 3e-5
     warm_steps: int = 300
     warm_batch: int = 8
-    frozen_share: float = 0.2
-    texture_rate: float = 0.15
+    frozen_share: float = 0.6
+    texture_rate: float = 0.06
     edges: float = 2.0
     anchors: float = 0.02
     bend: float = 1e-3
@@ -56,8 +56,8 @@ class Batch:
 
 
 def draw(footage: Footage, last: int, batch: int, rng: np.random.Generator) -> Batch:
-    """Random frames before frame `last`."""
-    which = [int(k) for k in rng.integers(0, last, batch)]
+    """Random frames before frame `last`, rare ones more often than they come."""
+    which = [int(k) for k in rng.choice(last, batch, p=footage.chances(last))]
     return Batch(
         torch.stack([footage.feature_map(k, rng) for k in which]),
         torch.stack([footage.picture(k) for k in which]),
@@ -137,7 +137,7 @@ def fit(footage: Footage, config: Config) -> Path:
         frozen = step < config.frozen_share * config.steps  # a texture under wrong movement would only blur
         model.texture.requires_grad_(not frozen)
         model.background.requires_grad_(not frozen)
-        fade = max(0.0, 1 - step / (2 * config.frozen_share * config.steps))
+        fade = max(0.0, 1 - step / (0.4 * config.steps))
         loss, plain = loss_of(model, draw(footage, last, config.batch, rng), still, config, fade)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -24,10 +24,10 @@ def bundle(root: Path, **files: bytes) -> Any:
 
 def test_a_network_in_the_place_of_another_is_refused(tmp_path: Path, case_a: Any, make_release: Any) -> None:
     mouth = mouth_onnx(state_dict(make_release, case_a, "Audio2Feature"))
-    subject = bundle(tmp_path, speech=mouth, pose=mouth)
+    subject = bundle(tmp_path, speech=mouth, pose_speech=mouth)
     with pytest.raises(BundleError, match=r"odd: speech.onnx has the inputs \['c_in', 'features', 'h_in'\]"):
         SpeechStage.from_subject(subject, ENGINE)
-    with pytest.raises(BundleError, match=r"pose.onnx has the inputs"):
+    with pytest.raises(BundleError, match=r"pose_speech.onnx has the inputs"):
         PoseStage.from_subject(subject, ENGINE, pad_tail=True)
 
 
@@ -36,7 +36,7 @@ def test_a_network_of_another_size_is_refused(
 ) -> None:
     subject = bundle(tmp_path, speech=speech_onnx(state_dict(make_release, case_a, "APC")))
     monkeypatch.setattr("lsp_cam.stages.speech.MEL_BANDS", 64)
-    with pytest.raises(BundleError, match=r"input 'mel' is float32 \(2, 80\), not float32 \(2, 64\)"):
+    with pytest.raises(BundleError, match=r"input 'mel' is float32 \(4, 80\), not float32 \(4, 64\)"):
         SpeechStage.from_subject(subject, ENGINE)
 
 
