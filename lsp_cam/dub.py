@@ -16,8 +16,8 @@ CHUNK_SAMPLES = 1600
 
 
 def picture_frame(picture: int, fps: int) -> int:
-    """The motion frame that picture `picture` of an `fps` stream shows: the newest one not after it."""
-    return picture * MOTION_FPS // fps
+    """The motion frame that picture `picture` of an `fps` stream shows: the one in the middle of its time."""
+    return (2 * picture + 1) * MOTION_FPS // (2 * fps)
 
 
 def check_fps(fps: int) -> int:
@@ -29,7 +29,9 @@ def check_fps(fps: int) -> int:
 
 def picture_count(samples: int, fps: int) -> int:
     """How many pictures cover `samples` samples of speech."""
-    return -(-frames_in(samples) * fps // MOTION_FPS)
+    frames = frames_in(samples)
+    count = frames * fps // MOTION_FPS
+    return count + (picture_frame(count, fps) < frames)
 
 
 def dub(pipeline: Pipeline, samples: Float32, fps: int, steering: Steering | None = None) -> Iterator[Frame]:
@@ -40,7 +42,7 @@ def dub(pipeline: Pipeline, samples: Float32, fps: int, steering: Steering | Non
     check_fps(fps)
     wanted = picture_count(len(samples), fps)
     if wanted == 0:
-        raise UsageError("The audio is shorter than one frame (1/60 s): there is nothing to show.")
+        raise UsageError("The audio is shorter than one picture: there is nothing to show.")
     if pipeline.config.smoothing == "published":
         silence = np.zeros(frame_start_sample(pipeline.look_ahead_frames), np.float32)
         samples = np.concatenate([samples, silence])

@@ -13,9 +13,9 @@ from lsp_cam.errors import AudioError, UsageError
 from lsp_cam.pipeline import Pipeline, PipelineConfig
 
 
-def test_pictures_show_the_newest_frame_that_is_due() -> None:
-    assert [picture_frame(k, 30) for k in range(4)] == [0, 2, 4, 6]
-    assert [picture_frame(k, 25) for k in range(6)] == [0, 2, 4, 7, 9, 12]
+def test_pictures_show_the_middle_of_their_time() -> None:
+    assert [picture_frame(k, 30) for k in range(4)] == [1, 3, 5, 7]
+    assert [picture_frame(k, 25) for k in range(6)] == [1, 3, 6, 8, 10, 13]
     assert [picture_frame(k, 60) for k in range(3)] == [0, 1, 2]
 
 
@@ -30,7 +30,7 @@ def test_pictures_cover_the_speech(fps: int) -> None:
 def test_there_is_a_picture_for_all_of_the_speech(reference_bundle: Any, case_a: Any, smoothing: Any) -> None:
     pipeline = Pipeline(reference_bundle(), OrtEngine(2), PipelineConfig(smoothing=smoothing))
     frames = list(dub(pipeline, case_a.expected["audio"][:8_000], 10))
-    assert [f.frame for f in frames] == [0, 6, 12, 18, 24]
+    assert [f.frame for f in frames] == [3, 9, 15, 21, 27]
     assert all(f.pixels.shape == (512, 512, 3) for f in frames)
 
 

@@ -5,6 +5,7 @@ These modules are imported for `--help` too, so what is heavy is imported inside
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -55,6 +56,8 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # a name on disk may hold bytes that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _stop)
+    # numpy, not loaded yet, would keep a thread for each core; the chain's matrices are small and they would be in its way
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with reported():
             app()

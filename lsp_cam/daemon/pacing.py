@@ -6,15 +6,16 @@ import threading
 from collections import deque
 from typing import Generic, TypeVar
 
+from ..dub import picture_frame
 from ..packets import MOTION_FPS
 
 T = TypeVar("T")
 
 
 def is_due(frame: int, fps: int) -> bool:
-    """Whether motion frame `frame` is shown at `fps` (up to 60): picture k shows frame k * 60 // fps."""
-    picture = -(-frame * fps // MOTION_FPS)
-    return picture * MOTION_FPS // fps == frame
+    """Whether motion frame `frame` is shown by a picture at `fps` (up to 60)."""
+    picture = frame * fps // MOTION_FPS
+    return frame in (picture_frame(picture, fps), picture_frame(picture + 1, fps))
 
 
 class Pacer:

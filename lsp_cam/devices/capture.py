@@ -76,8 +76,13 @@ class Capture:
                 self.rate_hz = rate_hz
                 try:
                     stream = sounddevice.InputStream(
-                        device=self.device.index, samplerate=rate_hz, channels=channels, dtype=dtype,
-                        blocksize=round(rate_hz * BLOCK_S), latency="low", callback=self._callback,
+                        device=self.device.index,
+                        samplerate=rate_hz,
+                        channels=channels,
+                        dtype=dtype,
+                        blocksize=round(rate_hz * BLOCK_S),
+                        latency="low",
+                        callback=self._callback,
                         finished_callback=self._finish,
                     )
                     stream.start()

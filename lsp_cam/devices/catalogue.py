@@ -73,5 +73,3 @@ def _cameras() -> tuple[list[DeviceInfo], list[Missing]]:
 
 def _channels(count: int) -> str:
     return "1 channel" if count == 1 else f"{count} channels"
-
-

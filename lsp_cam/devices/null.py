@@ -81,5 +81,3 @@ class ListSink(NullSink):
 
     def describe(self) -> str:
         return "a list"
-
-

@@ -92,9 +92,11 @@ def inputs() -> list[InputDevice]:
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"The microphones cannot be listed ({error}). Is the sound system running?") from error
     return [
-        InputDevice(d["index"], d["name"], d["hostapi"], d["max_input_channels"], d["default_samplerate"],
-                    d["index"] == default)
-        for d in found if d["max_input_channels"] > 0
+        InputDevice(
+            d["index"], d["name"], d["hostapi"], d["max_input_channels"], d["default_samplerate"], d["index"] == default
+        )
+        for d in found
+        if d["max_input_channels"] > 0
     ]
 
 

@@ -18,7 +18,7 @@ CHECK_S = 1.0
 DEVICE_FOLDER = "/dev/"
 
 _LINUX = (
-    "Load it: sudo modprobe v4l2loopback exclusive_caps=1 card_label=\"LSP Cam\" "
+    'Load it: sudo modprobe v4l2loopback exclusive_caps=1 card_label="LSP Cam" '
     "(first: sudo apt install v4l2loopback-dkms v4l2loopback-utils)"
 )
 _WINDOWS = "Install OBS Studio 28 or newer (https://obsproject.com); start it once and press Start Virtual Camera."

@@ -96,7 +96,12 @@ class FileSource(Closing):
     reconnects = 0
 
     def __init__(
-        self, samples: Float32, name: str = "file", *, loop: bool = True, pause_s: float = 0.0,
+        self,
+        samples: Float32,
+        name: str = "file",
+        *,
+        loop: bool = True,
+        pause_s: float = 0.0,
         speed: float | None = 1.0,
     ) -> None:
         if samples.ndim != 1 or samples.size == 0:
@@ -146,4 +151,3 @@ class FileSource(Closing):
             return self._samples[start : start + size].copy()
         self._position = (start + size) % len(self._samples)
         return self._samples[np.arange(start, start + size) % len(self._samples)]
-

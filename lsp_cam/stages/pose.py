@@ -79,7 +79,9 @@ class PoseStage:
         heard, added = {"features": (BLOCK_FRAMES, 2 * FEATURES)}, {"gates": (BLOCK_FRAMES, *GATES)}
         speech = load_network(subject, engine, "pose_speech.onnx", heard, added)
         inputs = {"gates": GATES, "history": (1, POSE), "cache_in": cache}
-        model = load_network(subject, engine, "pose.onnx", inputs, {"raw": (1, RAW), "cache_out": cache})
+        outputs = {"raw": (1, RAW), "cache_out": cache}
+        # Its products are too small to share: waking a second thread costs what it brings.
+        model = load_network(subject, engine, "pose.onnx", inputs, outputs, most_threads=1)
         config = subject.config("pose", PoseConfig)
         if sigma_scale is not None:
             config = PoseConfig(config.look_ahead_frames, sigma_scale)

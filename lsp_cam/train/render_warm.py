@@ -22,7 +22,6 @@ def anchor_loss(source: Tensor, anchors: Tensor, still: Tensor) -> Tensor:
     return (taken - still).abs().mean()
 
 
-
 class RandomPoses:
     """Maps of poses and faces that were never filmed together, with where the head-fixed points are in them."""
 

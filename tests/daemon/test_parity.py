@@ -14,7 +14,7 @@ from lsp_cam.daemon.loading import Loader
 from lsp_cam.daemon.show import Picture, idle_picture
 from lsp_cam.devices.null import ListSink
 from lsp_cam.devices.wavfile import FileSource, read_audio
-from lsp_cam.dub import dub
+from lsp_cam.dub import dub, picture_frame
 from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.pipeline import Pipeline, PipelineConfig
 from lsp_cam.store import Store
@@ -49,7 +49,7 @@ def test_the_daemon_sends_the_pictures_of_offline_live_rendering(reference_bundl
     finally:
         daemon.end()
 
-    assert set(offline) == {picture * 60 // FPS for picture in range(SECONDS * FPS)}
+    assert set(offline) == {picture_frame(picture, FPS) for picture in range(SECONDS * FPS)}
     assert shown[-1].frame == max(offline)
     if speed is not None:
         assert len(shown) >= len(offline) / 3, "even a busy machine manages some of them"

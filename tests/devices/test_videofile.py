@@ -190,7 +190,10 @@ def child(path: Path, frames: int, limit_bytes: int | None = None) -> subprocess
 
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", CHILD, str(path), str(frames)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit,
     )
 
 

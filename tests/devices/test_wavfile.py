@@ -85,8 +85,13 @@ def test_odd_numbers_of_channels(tmp_path: Path, channels: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "codec", "sample_format", "rate_hz"),
-    [("a.mp3", "mp3", "fltp", 44_100), ("a.ogg", "libopus", "flt", 48_000), ("a.flac", "flac", "s16", 44_100),
-     ("a.mp4", "aac", "fltp", 44_100), ("a.mkv", "aac", "fltp", 48_000)],
+    [
+        ("a.mp3", "mp3", "fltp", 44_100),
+        ("a.ogg", "libopus", "flt", 48_000),
+        ("a.flac", "flac", "s16", 44_100),
+        ("a.mp4", "aac", "fltp", 44_100),
+        ("a.mkv", "aac", "fltp", 48_000),
+    ],
 )
 def test_formats(tmp_path: Path, name: str, codec: str, sample_format: str, rate_hz: int) -> None:
     sound = tone(2.0, rate_hz)[None]
@@ -134,13 +139,28 @@ def bad_files(folder: Path) -> dict[str, str]:
     with (folder / "huge.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
     return {
-        "missing.wav": "There is no file", "http://127.0.0.1/a.wav": "There is no file", "empty.wav": "0 bytes",
-        "folder.wav": "is a folder", "text.wav": "cannot be decoded", "random.wav": "cannot be decoded",
-        "header.wav": "cannot be decoded", "cut.wav": r"breaks off at 0\.5 s", "nan.wav": "not numbers",
-        "inf.wav": "not numbers", "nan.npy": "not numbers", "inf.npy": "not numbers", "zero.wav": "no samples",
-        "list.m3u8": "cannot be decoded", "list.ffconcat": "cannot be decoded", "none.npy": "no samples",
-        "int.npy": "one row of floats", "square.npy": "one row of floats", "loud.npy": "up to 12345",
-        "pickle.npy": "numpy.save", "torn.npy": "numpy.save", "huge.npy": "numpy.save",
+        "missing.wav": "There is no file",
+        "http://127.0.0.1/a.wav": "There is no file",
+        "empty.wav": "0 bytes",
+        "folder.wav": "is a folder",
+        "text.wav": "cannot be decoded",
+        "random.wav": "cannot be decoded",
+        "header.wav": "cannot be decoded",
+        "cut.wav": r"breaks off at 0\.5 s",
+        "nan.wav": "not numbers",
+        "inf.wav": "not numbers",
+        "nan.npy": "not numbers",
+        "inf.npy": "not numbers",
+        "zero.wav": "no samples",
+        "list.m3u8": "cannot be decoded",
+        "list.ffconcat": "cannot be decoded",
+        "none.npy": "no samples",
+        "int.npy": "one row of floats",
+        "square.npy": "one row of floats",
+        "loud.npy": "up to 12345",
+        "pickle.npy": "numpy.save",
+        "torn.npy": "numpy.save",
+        "huge.npy": "numpy.save",
     }
 
 

@@ -43,9 +43,21 @@ class PulseServer:
         """Start the server, with the microphone plugged in."""
         (self.folder / "native").unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            ["pulseaudio", "-n", "-F", str(self.folder / "native.pa"), "--daemonize=no", "--exit-idle-time=-1",
-             "--use-pid-file=no", "--disallow-exit", "--disable-shm=yes", f"--log-target=newfile:{self.folder}/log"],
-            env=self.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                "pulseaudio",
+                "-n",
+                "-F",
+                str(self.folder / "native.pa"),
+                "--daemonize=no",
+                "--exit-idle-time=-1",
+                "--use-pid-file=no",
+                "--disallow-exit",
+                "--disable-shm=yes",
+                f"--log-target=newfile:{self.folder}/log",
+            ],
+            env=self.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self._await_ready(self.process)
         self.plug()
@@ -70,18 +82,41 @@ class PulseServer:
     def record(self, path: Path, source: str = "lsp_mic", rate_hz: int = 16_000) -> subprocess.Popen[bytes]:
         """Record a source into a mono WAV file until the process is terminated."""
         return subprocess.Popen(
-            ["parec", "-d", source, f"--rate={rate_hz}", "--channels=1", "--format=s16le", "--latency-msec=20",
-             "--file-format=wav", str(path)],
-            env=self.environ, stderr=subprocess.DEVNULL,
+            [
+                "parec",
+                "-d",
+                source,
+                f"--rate={rate_hz}",
+                "--channels=1",
+                "--format=s16le",
+                "--latency-msec=20",
+                "--file-format=wav",
+                str(path),
+            ],
+            env=self.environ,
+            stderr=subprocess.DEVNULL,
         )
 
     def plug(self) -> None:
         """Plug the microphone in."""
         # Without norewinds the capture timeline jumps whenever playback starts.
-        self.pactl("load-module", "module-null-sink", "sink_name=mic_feed", f"rate={self.rate_hz}", "channels=1",
-                   "channel_map=mono", "norewinds=1", "sink_properties=device.description=MicFeed")
-        self.pactl("load-module", "module-remap-source", "source_name=test_mic", "master=mic_feed.monitor",
-                   "source_properties=device.description=TestMic")
+        self.pactl(
+            "load-module",
+            "module-null-sink",
+            "sink_name=mic_feed",
+            f"rate={self.rate_hz}",
+            "channels=1",
+            "channel_map=mono",
+            "norewinds=1",
+            "sink_properties=device.description=MicFeed",
+        )
+        self.pactl(
+            "load-module",
+            "module-remap-source",
+            "source_name=test_mic",
+            "master=mic_feed.monitor",
+            "source_properties=device.description=TestMic",
+        )
         self.pactl("set-default-source", "test_mic")
 
     def unplug(self) -> None:

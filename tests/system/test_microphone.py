@@ -122,9 +122,7 @@ def test_a_device_that_refuses_16_khz_is_resampled(
 
 def test_unplugged_is_silence_and_plugged_in_again_is_sound(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = read_audio(speech)
-    with (
-        pulse_server(loudspeaker=False) as pulse, heard_by(pulse, monkeypatch), Microphone("test_mic") as microphone
-    ):
+    with pulse_server(loudspeaker=False) as pulse, heard_by(pulse, monkeypatch), Microphone("test_mic") as microphone:
         started_s = time.monotonic()
         blocks = listen(microphone, 1.0)
         pulse.unplug()
