@@ -229,5 +229,5 @@ def motion_stages(subject: Subject, engine: Engine, config: PipelineConfig) -> d
         "project": ProjectStage.from_subject(subject),
     }
     if live:
-        stages["voice"] = VoiceStage(look_ahead_frames=mouth.config.look_ahead_frames)
+        stages["voice"] = VoiceStage(engine, look_ahead_frames=mouth.config.look_ahead_frames)
     return stages

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 ModelState = dict[str, Array]
+ANY = -1
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Shape (static) and dtype of one input or output."""
+    """Shape (ANY where it may vary, as no network of a bundle's may) and dtype of one input or output."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 
 from ..errors import ModelError
-from .base import Array, TensorSpec
+from .base import ANY, Array, TensorSpec
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -64,6 +64,6 @@ class OrtEngine:
 
 
 def _spec(node: Any, name: str) -> TensorSpec:
-    if not all(isinstance(n, int) for n in node.shape) or node.type not in _DTYPES:
-        raise ModelError(f"The {name} network's '{node.name}' needs a static shape and a plain type, not {node.type}.")
-    return TensorSpec(tuple(node.shape), np.dtype(_DTYPES[node.type]))
+    if node.type not in _DTYPES:
+        raise ModelError(f"The {name} network's '{node.name}' needs a plain type, not {node.type}.")
+    return TensorSpec(tuple(n if isinstance(n, int) else ANY for n in node.shape), np.dtype(_DTYPES[node.type]))

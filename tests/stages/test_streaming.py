@@ -16,7 +16,7 @@ from lsp_cam.stages.manifold import ManifoldConfig, ManifoldStage
 from lsp_cam.stages.mel import MelStage
 from lsp_cam.stages.voice import VoiceStage
 from lsp_cam.stream import chunked, run_offline
-from tests.released import mouth_stage, pose_stage, speech_stage
+from tests.released import ENGINE, mouth_stage, pose_stage, speech_stage
 
 NAMES = ("mel", "speech", "manifold", "mouth", "pose", "voice")
 SIZES = (1, 7, 160, 267, 4096)
@@ -35,7 +35,7 @@ def make_chain(case: Any, make_release: Any) -> dict[str, Any]:
         "manifold": ManifoldStage(case.subject["feature_base"], ManifoldConfig()),
         "mouth": mouth_stage(make_release, case),
         "pose": pose_stage(make_release, case, seed=4, sigma_scale=0.3, pad_tail=True),
-        "voice": VoiceStage(look_ahead_frames=18),
+        "voice": VoiceStage(ENGINE, look_ahead_frames=18),
     }
 
 
