@@ -15,13 +15,14 @@ def barycentric_weights(rows: Rows, near: Rows) -> Rows:
     What `lsp_cam.stages.manifold` computes for one row, for many at once.
     """
     count = near.shape[1]
-    mean = near.mean(axis=1, keepdims=True)
-    offsets = near - mean
-    gram = (offsets @ offsets.transpose(0, 2, 1)).astype(np.float64)
+    exact = near.astype(np.float64)  # in single precision the sum would drift off 1: the offsets are nearly dependent
+    mean = exact.mean(axis=1, keepdims=True)
+    offsets = exact - mean
+    gram = offsets @ offsets.transpose(0, 2, 1)
     ridge = RIDGE * np.trace(gram, axis1=1, axis2=2) / count + np.finfo(np.float64).tiny
     gram += ridge[:, None, None] * np.eye(count)
-    towards = (offsets @ (rows - mean[:, 0])[..., None]).astype(np.float64)
-    return (1 / count + np.linalg.solve(gram, towards)[..., 0]).astype(np.float32)
+    towards = offsets @ (rows - mean[:, 0])[..., None]
+    return np.asarray(1 / count + np.linalg.solve(gram, towards)[..., 0], np.float32)
 
 
 class Projector:
@@ -36,8 +37,8 @@ class Projector:
     def __call__(self, rows: Rows) -> Rows:
         """Rows (N, D) rebuilt from their nearest neighbours in the base."""
         out = np.empty(rows.shape, np.float32)
-        for first in range(0, len(rows), 4096):
-            part = np.ascontiguousarray(rows[first : first + 4096], np.float32)
+        for first in range(0, len(rows), 1024):
+            part = np.ascontiguousarray(rows[first : first + 1024], np.float32)
             near = self._base[self._index.search(part, self._neighbours)[1]]
-            out[first : first + 4096] = np.einsum("nk,nkd->nd", barycentric_weights(part, near), near)
+            out[first : first + 1024] = np.einsum("nk,nkd->nd", barycentric_weights(part, near), near)
         return out

@@ -152,10 +152,11 @@ def test_an_interrupted_render_leaves_a_video_that_plays(
 
 
 def interrupt(process: subprocess.Popen[str], part: Path, number: int) -> str:
-    """Send a signal once `part` has grown; gives what was printed on stderr."""
+    """Send a signal a little after `part` was begun; gives what was printed on stderr."""
     deadline = time.monotonic() + 90
-    while not (part.exists() and part.stat().st_size > 30_000) and time.monotonic() < deadline:
+    while not part.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    time.sleep(3)
     process.send_signal(number)
     try:
         return process.communicate(timeout=60)[1]

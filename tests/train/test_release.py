@@ -63,7 +63,7 @@ def refused(release: Path, message: str) -> None:
 def test_a_release_becomes_a_bundle(reference_bundle: Any, case: Any) -> None:
     subject = reference_bundle(case.name)
     subject.verify()
-    networks = {f"{name}.onnx" for name in ("speech", "mouth", "pose", "render", "render_constants")}
+    networks = {f"{name}.onnx" for name in ("speech", "mouth", "pose_speech", "pose", "render", "render_constants")}
     arrays = {"manifold.npz", "face.npz", "camera.npz"}
     pictures = {"preview.jpg", *(f"candidates/{i}.jpg" for i in range(4))}
     assert set(subject.manifest.files) == networks | arrays | pictures
