@@ -12,6 +12,7 @@ from onnx import TensorProto
 from lsp_cam.train.graph import Graph
 from lsp_cam.train.models.lite import CELL, LiteRenderer, Shape
 
+FLOW_CELL = 16  # pixels
 STEPS = 4  # texture positions per pixel
 LEVELS = 126.0  # of an eight-bit texture, for values up to 1
 HALF_LEVEL = 1 / 255  # pictures are cut off to whole levels at the end, so half a level is added here
@@ -117,8 +118,9 @@ def _moved(graph: Graph, model: LiteRenderer, flow: str) -> str:
     """The texture (1, 4, S, S), in -1..1, moved by the flow (1, 2, S/16, S/16) in steps."""
     side = model.painter.shape.side
     texture, large = _texture(graph, model)
-    sizes = graph.constant(np.array([1, 2, side, side]))
-    fine = graph.node("Resize", flow, "", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel")
+    # As two products: a Resize here runs on sixteen channels, fourteen of them padding.
+    spread = _spreading(side // FLOW_CELL, side)
+    fine = graph.node("MatMul", graph.node("MatMul", graph.constant(spread), flow), graph.constant(spread.T))
     limits = graph.constant(np.float32(0)), graph.constant(np.float32(large - 1))
     own = np.arange(side, dtype=np.float32) * STEPS
     x, y = (
@@ -129,6 +131,12 @@ def _moved(graph: Graph, model: LiteRenderer, flow: str) -> str:
     flat = graph.node("Reshape", _cast(graph, index, TensorProto.INT32), graph.constant(np.array([1, side, side])))
     pixels = graph.node("Transpose", graph.node("Gather", texture, flat, axis=0), perm=[0, 3, 1, 2])
     return graph.node("Mul", _cast(graph, pixels, TensorProto.FLOAT), graph.constant(np.float32(1 / LEVELS)))
+
+
+def _spreading(cells: int, side: int) -> Array:
+    """Weights (side, cells) that enlarge a row of cells linearly, pixels and cells meeting at their outer edges."""
+    places = (np.arange(side) + 0.5) * cells / side - 0.5
+    return np.stack([np.interp(places, np.arange(cells), one) for one in np.eye(cells)], axis=1).astype(np.float32)
 
 
 def _composed(graph: Graph, model: LiteRenderer, moved: str) -> str:
