@@ -41,10 +41,11 @@ class Model(Protocol):
 
 
 class Engine(Protocol):
-    """Loads models for one machine. `threads`: what the renderer may use."""
+    """Loads models for one machine. `threads`: what the renderer may use; `small_threads`: what a small network may."""
 
     name: str
     threads: int
+    small_threads: int
 
     def load(self, onnx: bytes, name: str, threads: int | None = None) -> Model:
         """A model from the bytes of an ONNX file; raises ModelError if it does not load.

@@ -43,19 +43,25 @@ class OrtModel:
 
 
 class OrtEngine:
-    """Loads sessions on the CPU with `threads` threads each; they spin within a run, and sleep between runs."""
+    """Loads sessions on the CPU with `threads` threads each; they spin within a run, and sleep between runs.
+
+    shared: networks run beside one another, as they do on air. Then nothing spins and small networks keep to one
+    thread: what they win alone they take from the renderer.
+    """
 
     name = "onnxruntime"
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 2, *, shared: bool = False) -> None:
         self.threads = threads
+        self.small_threads = 1 if shared else min(threads, 2)
+        self._spinning = ("session.intra_op.allow_spinning", "0") if shared else ("session.force_spinning_stop", "1")
 
     def load(self, onnx: bytes, name: str, threads: int | None = None) -> OrtModel:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry(*self._spinning)
         try:
             session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # as above

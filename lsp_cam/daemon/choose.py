@@ -40,7 +40,7 @@ def choose(options: StartOptions, store: Store) -> Cast:
     subject = store.get(settings.subject) if settings.subject else store.default()
     open_source, unheard = _microphone(settings.mic, options.loop)
     camera, is_device, unseen = _camera(settings.camera)
-    engine = open_engine(settings.engine or AUTO, settings.threads)
+    engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
     return Cast(subject, engine, open_source, camera, is_device, (*unheard, *unseen))
 
 

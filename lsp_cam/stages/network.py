@@ -20,7 +20,7 @@ def load_network(
     Raises BundleError unless it has exactly these inputs and outputs (docs/architecture.md), and what
     `Subject.read` and `Engine.load` raise.
     """
-    model = engine.load(subject.read(file), f"{subject.name}/{file}", min(most_threads, engine.threads))
+    model = engine.load(subject.read(file), f"{subject.name}/{file}", min(most_threads, engine.small_threads))
     for kind, wanted, got in (("input", inputs, model.inputs), ("output", outputs, model.outputs)):
         _check(f"{subject.name}: {file}", kind, wanted, got)
     return model
