@@ -21,6 +21,7 @@ from .stats import Ring
 POLL_S = 0.1
 QUEUED_BLOCKS = 16
 SILENCE_DBFS = -120.0
+LOUDEST = 4.0  # a mix of channels may pass 1; what is far beyond is a fault
 
 Blocks = queue.Queue[AudioBlock | None]
 
@@ -81,8 +82,10 @@ class Listener:
 
     def hear(self, block: AudioBlock) -> None:
         """Step the chain over a block and say which pictures have become due."""
-        self._powers.add(float(np.square(block.samples).mean()))
-        samples = np.zeros_like(block.samples) if self.muted else block.samples
+        # A driver may give what is no number; one of them would stay in the recurrent networks for ever.
+        heard = np.clip(np.nan_to_num(block.samples, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
+        self._powers.add(float(np.square(heard).mean()))
+        samples = np.zeros_like(heard) if self.muted else heard
         self.history.add(samples)
         if self.recording is not None:
             self.recording.hear(samples)

@@ -248,3 +248,16 @@ def test_warnings_are_in_plain_words():
         told = report(daemon, "http://x/")
     assert any("CPU is busy" in w and "of 30 fps" in w for w in told.warnings)
     assert any("gives no sound" in w for w in told.warnings)
+
+
+@pytest.mark.parametrize("wild", [np.nan, np.inf, -np.inf, 1e30])
+def test_samples_that_are_no_sound_do_not_reach_the_networks(wild: float):
+    samples = np.full(SAMPLE_RATE_HZ, 0.5, np.float32)
+    samples[4_000:4_010] = wild
+    with on_air(source=FileSource(samples, loop=False)) as daemon:
+        assert daemon.stop.wait(10)
+        heard = daemon.listener.history.since(daemon.listener.history.start)
+    assert len(heard) >= len(samples)
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() <= 4
+    assert np.median(np.abs(heard[: len(samples)])) == 0.5
