@@ -48,9 +48,9 @@ def render(
         if item is None:
             continue
         rest_s = min(REST * typical_s, MAX_REST_S) if unheard_s() > BACKLOG_S else 0.0
-        patience_s = rest_s if wanted() else REFRESH_S
-        if began_s - last_s < patience_s:
-            due.skipped += 1
+        watched = wanted()
+        if began_s - last_s < (rest_s if watched else REFRESH_S):
+            due.skipped += watched  # what nobody would have seen is not missed
             continue
         frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
         rendered.put(Picture(frame.pixels, item.landmarks.frame))
