@@ -34,7 +34,7 @@ def on_air(
     options = Settings(**{"fps": FPS, **settings})
     source = source or NullSource()
     subject: Any = loader.find("anna")
-    daemon = Daemon(subject, loader, lambda: source, camera, options, camera_is_device=True)  # type: ignore[arg-type]
+    daemon = Daemon(subject, loader, lambda: source, camera, options, camera_is_device=True)
     try:
         daemon.begin()
         yield daemon

@@ -42,7 +42,7 @@ def test_the_daemon_sends_the_pictures_of_offline_live_rendering(reference_bundl
         shown.append(picture)
         put(picture)
 
-    daemon.rendered.put = note  # type: ignore[method-assign]
+    daemon.rendered.put = note
     try:
         daemon.begin()
         assert daemon.stop.wait(60)

@@ -24,7 +24,7 @@ from .media import tone
 def sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSoundDevice]:
     headset = device(2, "USB Headset", inputs=2)
     fake = FakeSoundDevice([device(0, "Speakers", inputs=0), device(1, "Webcam Mic"), headset], default=1)
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
     monkeypatch.setattr(microphone, "RETRY_S", 0.05)
     yield fake
     assert all(s.closed for s in fake.streams)

@@ -121,7 +121,7 @@ def test_the_frame_is_copied_and_fitted(sink: PreviewSink) -> None:
     sink.open(128, 72, 30)
     sink.send(picture(3))
     assert sink.describe() == "the preview page, 128x72 at 30 fps"
-    assert decode(sink.wait_jpeg(0, 1.0)[1]).shape == (72, 128, 3)  # type: ignore[index]
+    assert decode(sink.wait_jpeg(0, 1.0)[1]).shape == (72, 128, 3)
 
 
 def test_before_it_is_open() -> None:

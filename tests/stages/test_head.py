@@ -85,7 +85,7 @@ def test_a_still_head_stays_where_it_is_live_and_as_published() -> None:
     config = HeadConfig(amplify_rotation=0.5, amplify_translation=2.0)
     still = np.repeat(np.arange(1.0, 13.0)[None], 20, axis=0)
     for stage in (ClipHead(config, NOWHERE + 100), LiveHead(config, NOWHERE + 100, SLACK_FRAMES)):
-        got = stacked(list(run_offline(stage, pose_frames(still))))  # type: ignore[type-var]
+        got = stacked(list(run_offline(stage, pose_frames(still))))
         np.testing.assert_allclose(got, np.repeat([[180.5, 1, 1.5, 108, 110, 112]], 20, axis=0), rtol=1e-6)
 
 

@@ -133,7 +133,7 @@ def test_live_frames_leave_at_once_and_resume_elsewhere(case_a: Any, reference_b
     assert stage.flush(state)[0] == []
     again = LiveShape.from_subject(reference_bundle("case_a"))
     for x in frames[40:]:
-        out, resumed = again.step(x, resumed)  # type: ignore[arg-type]
+        out, resumed = again.step(x, resumed)
         np.testing.assert_array_equal(out[0].points, whole[x.frame].points)
 
 
