@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsp_cam.train.landmarks import LIPS_OUTER
-from lsp_cam.train.synthetic import Array
+from lsp_cam.train.tracked import Array
 
 RANK = 100
 

@@ -21,7 +21,8 @@ from lsp_cam.train.halve import halved
 from lsp_cam.train.landmarks import EYES_AND_BROWS
 from lsp_cam.train.maps import SHOULDER_SHARE
 from lsp_cam.train.models.lite import LiteRenderer, Shape
-from lsp_cam.train.synthetic import Tracked, cache_footage, read_tracked
+from lsp_cam.train.synthetic import cache_footage, read_tracked
+from lsp_cam.train.tracked import Tracked
 
 FACING_DEG = 180.0
 EYE_SECONDS = 60

@@ -20,7 +20,8 @@ from lsp_cam.train.models.mouth import MouthNet
 from lsp_cam.train.models.speech import HIDDEN, SpeechEncoder, SpeechForesight
 from lsp_cam.train.mouth_data import Pool, SupervisedSpeech, clip_displacement, pool_of
 from lsp_cam.train.neighbours import Projector
-from lsp_cam.train.synthetic import MouthTruth, Tracked, read_mouth_truth, read_tracked
+from lsp_cam.train.synthetic import MouthTruth, read_mouth_truth, read_tracked
+from lsp_cam.train.tracked import Tracked
 
 FPS = 60.0
 

@@ -5,7 +5,7 @@ import numpy as np
 from lsp_cam.stages.landmarks import LIPS
 from lsp_cam.stages.shape import part_lips
 from lsp_cam.train.landmarks import EYES_AND_BROWS
-from lsp_cam.train.synthetic import Array, Tracked, pinhole
+from lsp_cam.train.tracked import Array, Tracked, pinhole
 
 SHOULDER_SHARE = 0.5  # of the head's translation (section 3.3)
 

@@ -13,7 +13,8 @@ from lsp_cam.stages.landmarks import MOUTH_RELATED
 from lsp_cam.train.augment import augment
 from lsp_cam.train.corpus import Corpus, is_held_out
 from lsp_cam.train.features import FeatureStore, Utterance
-from lsp_cam.train.synthetic import MouthTruth, Tracked
+from lsp_cam.train.synthetic import MouthTruth
+from lsp_cam.train.tracked import Tracked
 
 CLIP = "clip"
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from lsp_cam.train import checkpoint
 from lsp_cam.train.models.pose import POSE, RECEPTIVE_FIELD, PoseNet, gaussian_nll
-from lsp_cam.train.synthetic import Tracked
+from lsp_cam.train.tracked import Tracked
 
 LOOK_AHEAD = 15
 

@@ -13,7 +13,7 @@ from lsp_cam.stages.landmarks import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT, STEADY
 from lsp_cam.train.maps import drawn_points, followed_shoulders
 from lsp_cam.train.quality import box_around
-from lsp_cam.train.synthetic import Array, Tracked
+from lsp_cam.train.tracked import Array, Tracked
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from lsp_cam.train import checkpoint
 from lsp_cam.train.maps import SHOULDER_SHARE, drawn_points
 from lsp_cam.train.models.lite import LiteRenderer
 from lsp_cam.train.render_data import Footage, head_fixed, map_tensor
-from lsp_cam.train.synthetic import Array, pinhole, rotation_of
+from lsp_cam.train.tracked import Array, pinhole, rotation_of
 
 
 def anchor_loss(source: Tensor, anchors: Tensor, still: Tensor) -> Tensor:

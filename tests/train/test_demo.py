@@ -11,7 +11,8 @@ from lsp_cam.stages.landmarks import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from lsp_cam.stages.project import Camera, ProjectConfig, ProjectStage
 from lsp_cam.train.candidates import candidate_frames, ring_area
 from lsp_cam.train.demo import camera_arrays, face_arrays, settings, silent_frames
-from lsp_cam.train.synthetic import Tracked, read_tracked
+from lsp_cam.train.synthetic import read_tracked
+from lsp_cam.train.tracked import Tracked
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,8 @@ import pytest
 from lsp_cam.stages.landmarks import LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_RELATED
 from lsp_cam.train.maps import drawn_points, followed_shoulders
 from lsp_cam.train.mouth_data import clip_displacement
-from lsp_cam.train.synthetic import (
-    Tracked,
-    angles_of,
-    pinhole,
-    read_mouth_truth,
-    read_tracked,
-    rig_index,
-    rotation_of,
-)
+from lsp_cam.train.synthetic import read_mouth_truth, read_tracked, rig_index
+from lsp_cam.train.tracked import Tracked, angles_of, pinhole, rotation_of
 
 
 @pytest.fixture(scope="module")
