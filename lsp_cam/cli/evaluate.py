@@ -1,0 +1,140 @@
+"""`evaluate`: how good a subject is, measured on footage that it was not trained on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import print_json, print_line, stdout
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..train.evaluate.command import Request
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the command on `app`."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Whom to measure.")],
+    video: Annotated[Path, typer.Option("--video", metavar="HELD_OUT", help="Footage it was not trained on.")],
+    start: Annotated[float, typer.Option("--start", min=0.0, help="Second of the video to begin at.")] = 0.0,
+    end: Annotated[float | None, typer.Option("--end", min=0.0, help="Second of the video to end at.")] = None,
+    tracked: Annotated[
+        Path | None, typer.Option("--tracked", metavar="FILE", help="Its tracked clip; else it is tracked here.")
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option("--against", metavar="NAME", help="Another subject to measure beside it.")
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option("--pictures", min=1, help="Pictures to render for the renderer's row.")
+    ] = 200,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Roll-outs of the head.")] = 5,
+    train_on: Annotated[
+        Path | None, typer.Option("--train-on", metavar="FOLDER", help="Training footage, for the small trainings.")
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of each small training.")] = 150,
+    lpips: Annotated[Path | None, typer.Option("--lpips", metavar="FOLDER", help="Where LPIPS's weights are.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write a page with pictures.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")] = "auto",
+    threads: Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")] = None,
+) -> None:
+    """Measure a subject on held-out footage: mouth, head, lips and pictures, as the paper does.
+
+    Needs the train extra.
+    """
+    from ..backends.choose import open_engine
+    from ..store import Store
+
+    store = Store()
+    chosen, rivals = store.get(subject), [store.get(name) for name in against or []]
+    request, run = _command()
+    wanted = request(
+        subject=chosen, video=video, start_s=start, end_s=end, tracked=tracked, rivals=rivals, pictures=pictures,
+        seeds=seeds, train_on=train_on, steps=steps, lpips=lpips, report=report,
+    )  # fmt: skip
+    figures = run(wanted, open_engine(engine, threads), _say)
+    if json:
+        print_json(figures)
+    else:
+        _show(figures)
+    if report is not None and not json:
+        print_line(f"The page: {report / 'index.html'}")
+
+
+def _command() -> tuple[type[Request], Any]:
+    """What evaluates; MissingExtra where what it is built on is not installed."""
+    from ..errors import MissingExtra
+    from ..folders import install_command
+
+    try:
+        from ..train.evaluate.command import Request, run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("lsp_cam"):
+            raise
+        raise MissingExtra(
+            f"Evaluating needs {error.name}, which is not installed. Run: {install_command('train')}"
+        ) from None
+    return Request, run
+
+
+def _say(what: str) -> None:
+    """Progress, for whoever sits there."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{what} …\n")
+
+
+def _show(figures: dict[str, Any]) -> None:
+    console = stdout()
+    mouth, lips = figures["mouth"], figures["lips"]
+    console.print(
+        f"{figures['subject']}: {figures['seconds']:.1f} s at {figures['fps']:g} fps, {figures['size']} px",
+        markup=False,
+    )
+    still = _number(mouth["still_mouth_error_mm"], 2)
+    gap = f"{mouth['gap_correlation']:.2f}" if mouth["gap_correlation"] is not None else "-"
+    console.print(f"mouth: {_number(mouth['error_mm'], 2)} mm (a still mouth: {still} mm); gap r = {gap}")
+    for who in ("shown", "tracked"):
+        found = lips[who]["closed_share"]
+        closed = f"{found:.0%}" if found is not None else "-"
+        console.print(f"lips, {who}: closed at {closed} of {lips['closures']} p, b, m ({lips['phones_from']})")
+    console.print(_table("look-ahead ms", [*_sweeps(mouth)]))
+    console.print(_table("head", figures["head"]))
+    console.print(_table("pictures", figures["picture"]))
+
+
+def _sweeps(mouth: dict[str, Any]) -> list[dict[str, Any]]:
+    heard = {row["look_ahead_ms"]: row["error_mm"] for row in mouth["heard_less"]}
+    trained = {row["look_ahead_ms"]: row["error_mm"] for row in mouth["trained"] or []}
+    return [
+        {"name": str(ms), "this network, mm": heard.get(ms), **({"trained for it, mm": trained[ms]} if trained else {})}
+        for ms in sorted({*heard, *trained})
+    ]
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    from .console import text
+
+    keys = [key for key in rows[0] if key not in ("name", "pictures") and any(row.get(key) for row in rows)]
+    table = Table(box=None, pad_edge=False)
+    table.add_column(title)
+    for key in keys:
+        table.add_column(key.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(text(row["name"]), *(_number(row.get(key), 3) for key in keys))
+    return table
+
+
+def _number(found: dict[str, float] | None, places: int) -> str:
+    if found is None:
+        return "-"
+    return f"{found['mean']:.{places}f} ± {found['deviation']:.{places}f}"

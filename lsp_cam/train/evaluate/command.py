@@ -1,0 +1,67 @@
+"""The command's work: from a request to figures, and to a page if one is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lsp_cam.backends.base import Engine
+from lsp_cam.errors import UsageError
+from lsp_cam.subject import Subject
+from lsp_cam.train.evaluate import ablations
+from lsp_cam.train.evaluate.figures import Row
+from lsp_cam.train.evaluate.footage import HeldOut, open_held_out, read_truth
+from lsp_cam.train.evaluate.lesson import read_lesson
+from lsp_cam.train.evaluate.perceptual import find_lpips
+from lsp_cam.train.evaluate.phones import find_phones
+from lsp_cam.train.evaluate.picture import Extras
+from lsp_cam.train.evaluate.run import Config, Say, check_subject, evaluate
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured, as the command line has it."""
+
+    subject: Subject
+    video: Path
+    start_s: float = 0.0
+    end_s: float | None = None
+    tracked: Path | None = None
+    rivals: list[Subject] = field(default_factory=list)
+    pictures: int = 200
+    seeds: int = 5
+    train_on: Path | None = None
+    steps: int = 150
+    lpips: Path | None = None
+    report: Path | None = None
+
+
+def run(request: Request, engine: Engine, say: Say) -> Row:
+    """The figures (see docs/evaluate.md); writes the page where one is wanted."""
+    _check(request)
+    perceived = find_lpips(request.lpips)
+    lesson = read_lesson(request.train_on, request.video, request.start_s) if request.train_on else None
+    say("footage")
+    held_out = _open(request)
+    phones = find_phones(request.video, held_out.samples, held_out.start_s)
+    trained = ablations.Config(request.steps) if lesson else None
+    config = Config(request.pictures, request.seeds, trained)
+    extras = Extras(perceived=perceived)
+    done = evaluate(request.subject, engine, held_out, phones, extras, config, request.rivals, lesson, say)
+    return done.figures
+
+
+def _check(request: Request) -> None:
+    """Errors that can be told at once."""
+    check_subject(request.subject)
+    if not request.video.is_file():
+        raise UsageError(f"There is no video {request.video}. Check the path.")
+    if request.end_s is not None and request.end_s <= request.start_s:
+        raise UsageError(f"--end {request.end_s:g} is not after --start {request.start_s:g}.")
+
+
+def _open(request: Request) -> HeldOut:
+    size = int(request.subject.manifest.settings.get("render", {}).get("size", 512))
+    if request.tracked is None:
+        raise UsageError("The video has no tracked clip. Give one with --tracked.")
+    return open_held_out(request.video, read_truth(request.tracked), size, request.start_s, request.end_s)

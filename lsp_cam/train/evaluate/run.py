@@ -1,0 +1,140 @@
+"""All tables for one subject and one piece of held-out footage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from lsp_cam.backends.base import Engine
+from lsp_cam.errors import UsageError
+from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
+from lsp_cam.pipeline import Pipeline
+from lsp_cam.subject import Subject
+from lsp_cam.train.evaluate import ablations
+from lsp_cam.train.evaluate.closure import lips_table
+from lsp_cam.train.evaluate.figures import Row
+from lsp_cam.train.evaluate.footage import HeldOut
+from lsp_cam.train.evaluate.head import HeadTable
+from lsp_cam.train.evaluate.mouth import heard_less, mouth_table
+from lsp_cam.train.evaluate.phones import Found
+from lsp_cam.train.evaluate.picture import Extras, TrackedMotion, picture_table
+from lsp_cam.train.evaluate.speaking import Spoken, speak
+from lsp_cam.train.tracked import Tracked
+
+SCHEMA = 1
+MOTION_FPS = 60.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Config:
+    """How much to measure: pictures rendered for Table 3, roll-outs of the head, and the small trainings, if any."""
+
+    pictures: int = 200
+    seeds: int = 5
+    train: ablations.Config | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Training footage, for the small trainings."""
+
+    samples: Float32
+    clip: Tracked
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The tables, and what they were made from (for the page)."""
+
+    subject: Subject
+    held_out: HeldOut
+    phones: Found
+    clip: Tracked
+    spoken: Spoken
+    motion: TrackedMotion
+    figures: Row = field(default_factory=dict)
+
+
+def check_subject(subject: Subject) -> Subject:
+    """UsageError for a subject whose units are not millimetres (the authors' releases): errors in mm mean nothing."""
+    if not np.isclose(float(subject.arrays("camera.npz", scale=())["scale"]), 1.0):
+        raise UsageError(f"{subject.name} is not measured in millimetres. Only subjects made here can be evaluated.")
+    return subject
+
+
+def evaluate(
+    subject: Subject,
+    engine: Engine,
+    held_out: HeldOut,
+    phones: Found,
+    extras: Extras,
+    config: Config,
+    rivals: list[Subject] | None = None,
+    lesson: Lesson | None = None,
+    say: Say = lambda what: None,
+) -> Evaluation:
+    """Every table; `rivals` are other subjects to measure beside it, the same network made otherwise, say."""
+    check_subject(subject)
+    say("speaking")
+    spoken = speak(subject, engine, held_out.samples)
+    clip = held_out.tracked.at_rate(MOTION_FPS)
+    motion = TrackedMotion(spoken.pipeline, held_out)
+    done = Evaluation(subject, held_out, phones, clip, spoken, motion)
+    figures = done.figures
+    figures |= {"schema": SCHEMA, "subject": subject.name, **_footage(held_out)}
+    say("mouth")
+    figures["mouth"] = mouth_table(subject, spoken, clip)
+    figures["mouth"]["heard_less"] = heard_less(subject, engine, spoken, clip)
+    say("head")
+    heads = HeadTable(subject, engine, spoken, clip, config.seeds)
+    figures["head"] = _heads(heads, subject, rivals or [])
+    say("lips")
+    count = min(len(clip.points), len(spoken.faces))
+    shown = spoken.faces[:count].astype(np.float64)
+    figures["lips"] = lips_table(shown, clip.points[:count], phones.phones, phones.source)
+    say("pictures")
+    figures["picture"] = [picture_table(subject.name, motion, held_out, extras, config.pictures)]
+    for rival in rivals or []:
+        other = TrackedMotion(Pipeline(check_subject(rival), engine), held_out)
+        figures["picture"].append(picture_table(rival.name, other, held_out, extras, config.pictures))
+    _train(done, engine, heads, config, lesson, say)
+    return done
+
+
+def _footage(held_out: HeldOut) -> Row:
+    return {
+        "start_s": round(held_out.start_s, 3),
+        "seconds": round(len(held_out.samples) / SAMPLE_RATE_HZ, 3),
+        "fps": round(held_out.fps, 3),
+        "size": int(held_out.frames.shape[1]),
+    }
+
+
+def _heads(table: HeadTable, subject: Subject, rivals: list[Subject]) -> list[Row]:
+    rows = [table.generated(subject.name, subject), table.without_chance("without chance", subject)]
+    rows += [table.generated(rival.name, rival) for rival in rivals]
+    return [*rows, table.still("still head")]
+
+
+def _train(done: Evaluation, engine: Engine, heads: HeadTable, config: Config, lesson: Lesson | None, say: Say) -> None:
+    """The small trainings, where asked for: fills `mouth.trained` and adds rows to `head`."""
+    done.figures["trained_steps"] = config.train.steps if config.train else None
+    done.figures["mouth"]["trained"] = None
+    if config.train is None or lesson is None:
+        return
+    say("training")
+    lessons = ablations.lessons_of(done.subject, engine, lesson.samples, lesson.clip.at_rate(MOTION_FPS))
+    rows = []
+    for row in ablations.sweep(done.subject, engine, lessons, done.spoken.projected, done.clip, config.train):
+        say(f"trained a mouth with {row['look_ahead_ms']} ms of look-ahead")
+        rows.append(row)
+    done.figures["mouth"]["trained"] = rows
+    with TemporaryDirectory() as work:
+        for kind, other in ablations.heads(done.subject, lessons, config.train, Path(work)):
+            say(f"trained a head: {kind}")
+            done.figures["head"].append(heads.generated(f"trained briefly: {kind}", other))
