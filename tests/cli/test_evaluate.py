@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,15 +49,16 @@ def footage(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("with_demo")
-def test_figures_of_a_short_clip(invoke: Invoke, footage: Path) -> None:
-    options = ("--tracked", footage.with_suffix(".npz"), "--start", "0.4", "--pictures", "3", "--seeds", "2", "--json")
-    result = invoke("evaluate", "demo", "--video", footage, *options)
+def test_figures_and_page_of_a_short_clip(invoke: Invoke, footage: Path, tmp_path: Path) -> None:
+    options = ("--tracked", footage.with_suffix(".npz"), "--start", "1.2", "--pictures", "3", "--seeds", "2", "--json")
+    page = tmp_path / "page"
+    result = invoke("evaluate", "demo", "--video", footage, *options, "--report", page)
     assert result.exit_code == 0, result.output
     figures: dict[str, Any] = json.loads(result.stdout)
     assert figures["schema"] == 1
-    assert (figures["subject"], figures["seconds"], figures["fps"], figures["size"]) == ("demo", 2.0, 30.0, 512)
+    assert (figures["subject"], figures["seconds"], figures["fps"], figures["size"]) == ("demo", 1.2, 30.0, 512)
     assert set(figures) >= {"mouth", "head", "lips", "picture", "start_s", "trained_steps"}
-    assert figures["mouth"]["frames"] == 120
+    assert figures["mouth"]["frames"] == 72
     assert 0 < figures["mouth"]["error_mm"]["mean"] < 10
     assert [row["look_ahead_ms"] for row in figures["mouth"]["heard_less"]] == [0, 50, 100, 150, 200, 300]
     assert [row["name"] for row in figures["head"]] == ["demo", "without chance", "still head"]
@@ -66,6 +68,20 @@ def test_figures_of_a_short_clip(invoke: Invoke, footage: Path) -> None:
     assert figures["lips"]["tracked"]["closed_share"] == 1
     assert figures["picture"][0]["psnr_db"]["mean"] > 25  # it is the same person, in the same place
     assert figures["picture"][0]["lpips"] is None
+    assert json.loads((page / "figures.json").read_text()) == figures
+    check_page(page)
+
+
+def check_page(page: Path) -> None:
+    """Everything that the page names is beside it, and the film has three pictures and the sound."""
+    assert {"index.html", "figures.json", "film.mp4", "error.jpg", "best.jpg"} <= {path.name for path in page.iterdir()}
+    html = (page / "index.html").read_text()
+    named = re.findall(r'(?:src|href)="([^"#]+)"', html)
+    assert named
+    assert all((page / name).is_file() for name in named)
+    with av.open(str(page / "film.mp4")) as film:
+        assert (film.streams.video[0].width, film.streams.video[0].height) == (3 * 512, 512)
+        assert len(film.streams.audio) == 1
 
 
 @pytest.mark.usefixtures("with_demo")
@@ -91,6 +107,7 @@ def test_tables_for_people(invoke: Invoke, footage: Path) -> None:
         (["demo", "--lpips", "."], "alexnet"),
         (["demo", "--train-on", "."], "no training footage"),
         (["demo", "--against", "nobody"], "nobody"),
+        (["demo", "--report", "text.npz"], "cannot be written"),
     ],
 )
 def test_bad_requests(

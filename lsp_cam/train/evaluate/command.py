@@ -8,7 +8,7 @@ from pathlib import Path
 from lsp_cam.backends.base import Engine
 from lsp_cam.errors import UsageError
 from lsp_cam.subject import Subject
-from lsp_cam.train.evaluate import ablations
+from lsp_cam.train.evaluate import ablations, page
 from lsp_cam.train.evaluate.figures import Row
 from lsp_cam.train.evaluate.footage import HeldOut, open_held_out, read_truth
 from lsp_cam.train.evaluate.lesson import read_lesson
@@ -39,6 +39,8 @@ class Request:
 def run(request: Request, engine: Engine, say: Say) -> Row:
     """The figures (see docs/evaluate.md); writes the page where one is wanted."""
     _check(request)
+    if request.report is not None:
+        page.prepare(request.report)
     perceived = find_lpips(request.lpips)
     lesson = read_lesson(request.train_on, request.video, request.start_s) if request.train_on else None
     say("footage")
@@ -48,6 +50,9 @@ def run(request: Request, engine: Engine, say: Say) -> Row:
     config = Config(request.pictures, request.seeds, trained)
     extras = Extras(perceived=perceived)
     done = evaluate(request.subject, engine, held_out, phones, extras, config, request.rivals, lesson, say)
+    if request.report is not None:
+        say("page")
+        page.write_page(done, request.report)
     return done.figures
 
 

@@ -7,7 +7,7 @@ their width, where the truth has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,19 +99,25 @@ def compare(
     return found
 
 
-def picture_table(name: str, motion: TrackedMotion, held_out: HeldOut, extras: Extras, wanted: int) -> Row:
-    """Every measure over at most `wanted` pictures, mean and deviation."""
-    found = list(_measured(motion, held_out, extras, wanted))
+@dataclass(frozen=True)
+class Measured:
+    """One picture: its number in the held-out part, and its measures."""
+
+    picture: int
+    values: dict[str, float]
+
+
+def measure(motion: TrackedMotion, held_out: HeldOut, extras: Extras, wanted: int) -> list[Measured]:
+    """Every measure of at most `wanted` pictures."""
+    pixels, side = held_out.tracked.project(held_out.tracked.points), held_out.frames.shape[1]
+    chosen = chosen_pictures(len(held_out.frames), wanted)
+    return [
+        Measured(k, compare(motion.render(k), held_out.frames[k], boxes_of(pixels[k], side), extras)) for k in chosen
+    ]
+
+
+def picture_row(name: str, measured: list[Measured]) -> Row:
+    """Mean and deviation of every measure; None for those that were not taken."""
     keys = ("l1", "psnr_db", "ssim", "lpips", "face_psnr_db", "mouth_psnr_db", "landmarks_px")
-    return {
-        "name": name,
-        "pictures": len(found),
-        **{key: spread([one[key] for one in found]) if key in found[0] else None for key in keys},
-    }
-
-
-def _measured(motion: TrackedMotion, held_out: HeldOut, extras: Extras, wanted: int) -> Iterator[dict[str, float]]:
-    pixels = held_out.tracked.project(held_out.tracked.points)
-    side = held_out.frames.shape[1]
-    for k in chosen_pictures(len(held_out.frames), wanted):
-        yield compare(motion.render(k), held_out.frames[k], boxes_of(pixels[k], side), extras)
+    values = {key: spread([one.values.get(key, np.nan) for one in measured]) for key in keys}
+    return {"name": name, "pictures": len(measured), **values}

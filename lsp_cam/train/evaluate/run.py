@@ -21,7 +21,7 @@ from lsp_cam.train.evaluate.footage import HeldOut
 from lsp_cam.train.evaluate.head import HeadTable
 from lsp_cam.train.evaluate.mouth import heard_less, mouth_table
 from lsp_cam.train.evaluate.phones import Found
-from lsp_cam.train.evaluate.picture import Extras, TrackedMotion, picture_table
+from lsp_cam.train.evaluate.picture import Extras, Measured, TrackedMotion, measure, picture_row
 from lsp_cam.train.evaluate.speaking import Spoken, speak
 from lsp_cam.train.tracked import Tracked
 
@@ -57,6 +57,8 @@ class Evaluation:
     clip: Tracked
     spoken: Spoken
     motion: TrackedMotion
+    heads: HeadTable
+    measured: list[Measured] = field(default_factory=list)
     figures: Row = field(default_factory=dict)
 
 
@@ -84,25 +86,26 @@ def evaluate(
     spoken = speak(subject, engine, held_out.samples)
     clip = held_out.tracked.at_rate(MOTION_FPS)
     motion = TrackedMotion(spoken.pipeline, held_out)
-    done = Evaluation(subject, held_out, phones, clip, spoken, motion)
+    heads = HeadTable(subject, engine, spoken, clip, config.seeds)
+    done = Evaluation(subject, held_out, phones, clip, spoken, motion, heads)
     figures = done.figures
     figures |= {"schema": SCHEMA, "subject": subject.name, **_footage(held_out)}
     say("mouth")
     figures["mouth"] = mouth_table(subject, spoken, clip)
     figures["mouth"]["heard_less"] = heard_less(subject, engine, spoken, clip)
     say("head")
-    heads = HeadTable(subject, engine, spoken, clip, config.seeds)
     figures["head"] = _heads(heads, subject, rivals or [])
     say("lips")
     count = min(len(clip.points), len(spoken.faces))
     shown = spoken.faces[:count].astype(np.float64)
     figures["lips"] = lips_table(shown, clip.points[:count], phones.phones, phones.source)
     say("pictures")
-    figures["picture"] = [picture_table(subject.name, motion, held_out, extras, config.pictures)]
+    done.measured.extend(measure(motion, held_out, extras, config.pictures))
+    figures["picture"] = [picture_row(subject.name, done.measured)]
     for rival in rivals or []:
         other = TrackedMotion(Pipeline(check_subject(rival), engine), held_out)
-        figures["picture"].append(picture_table(rival.name, other, held_out, extras, config.pictures))
-    _train(done, engine, heads, config, lesson, say)
+        figures["picture"].append(picture_row(rival.name, measure(other, held_out, extras, config.pictures)))
+    _train(done, engine, config, lesson, say)
     return done
 
 
@@ -121,7 +124,7 @@ def _heads(table: HeadTable, subject: Subject, rivals: list[Subject]) -> list[Ro
     return [*rows, table.still("still head")]
 
 
-def _train(done: Evaluation, engine: Engine, heads: HeadTable, config: Config, lesson: Lesson | None, say: Say) -> None:
+def _train(done: Evaluation, engine: Engine, config: Config, lesson: Lesson | None, say: Say) -> None:
     """The small trainings, where asked for: fills `mouth.trained` and adds rows to `head`."""
     done.figures["trained_steps"] = config.train.steps if config.train else None
     done.figures["mouth"]["trained"] = None
@@ -137,4 +140,4 @@ def _train(done: Evaluation, engine: Engine, heads: HeadTable, config: Config, l
     with TemporaryDirectory() as work:
         for kind, other in ablations.heads(done.subject, lessons, config.train, Path(work)):
             say(f"trained a head: {kind}")
-            done.figures["head"].append(heads.generated(f"trained briefly: {kind}", other))
+            done.figures["head"].append(done.heads.generated(f"trained briefly: {kind}", other))
