@@ -12,15 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from lsp_cam.subject import Subject, npz_bytes, write_bundle
+from lsp_cam.train import render_fit
 from lsp_cam.train.candidates import candidate_frames
 from lsp_cam.train.closed_mouth import closed_mouth
 from lsp_cam.train.demo_motion import FPS, Plan, load_encoder, load_mouth
 from lsp_cam.train.export import mouth_onnx, pose_onnx, pose_speech_onnx, speech_onnx
-from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.halve import halved
 from lsp_cam.train.landmarks import EYES_AND_BROWS
 from lsp_cam.train.maps import SHOULDER_SHARE
-from lsp_cam.train.models.lite import LiteRenderer, Shape
 from lsp_cam.train.synthetic import cache_footage, read_tracked
 from lsp_cam.train.tracked import Tracked
 
@@ -79,17 +78,15 @@ def camera_arrays(clip: Tracked) -> dict[str, NDArray[Any]]:
 
 def networks(plan: Plan) -> dict[str, bytes]:
     """The networks as ONNX files in half floats."""
-    renderer = LiteRenderer(Shape())
-    renderer.load_state_dict(torch.load(plan.runs / "render" / "render.pt", weights_only=True)["model"])
     pose = torch.load(plan.runs / "pose" / "pose_best.pt", weights_only=True)["model"]
     files = {
         "speech.onnx": speech_onnx(load_encoder(plan).state_dict()),
         "mouth.onnx": mouth_onnx(load_mouth(plan).state_dict()),
         "pose_speech.onnx": pose_speech_onnx(pose),
         "pose.onnx": pose_onnx(pose),
-        "render.onnx": lite_onnx(renderer),
     }
-    return {name: halved(data) for name, data in files.items()}
+    rendered = render_fit.files(plan.runs / "render" / "render_best.pt")
+    return {**{name: halved(data) for name, data in files.items()}, **rendered}
 
 
 def pictures(clip: Tracked, frames: NDArray[np.uint8]) -> dict[str, bytes]:

@@ -1,47 +1,59 @@
-"""The lite renderer's ONNX file: `map` (1, 1, S, S) in 0..1 -> `frame` (1, 3, S, S) RGB in -1..1.
+"""The lite renderer's ONNX file: `map` (1, 1, S, S) in 0..1 -> `frame` (1, 3, S, S) RGB uint8.
 
-Sampling the texture is a Gather of whole pixels from the texture enlarged four times (quarter-pixel steps): ONNX
-Runtime's GridSample takes about ten times as long on a CPU. The file holds the texture in its own size; enlarging it
-depends on constants alone, so ONNX Runtime does it once, when it loads the file.
+Sampling the texture is a Gather of short rows of pixels from the texture enlarged four times (quarter-pixel steps):
+ONNX Runtime's GridSample takes about ten times as long on a CPU. The file holds the texture in its own size; enlarging
+it depends on constants alone, so ONNX Runtime does it once, when it loads the file.
 """
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
 from lsp_cam.train.graph import Graph
-from lsp_cam.train.models.lite import CELL, LiteRenderer, Shape
+from lsp_cam.train.models.lite import CELL, FLOW_CELL, Box, LiteRenderer
 
-FLOW_CELL = 16  # pixels
 STEPS = 4  # texture positions per pixel
-LEVELS = 126.0  # of an eight-bit texture, for values up to 1
-HALF_LEVEL = 1 / 255  # pictures are cut off to whole levels at the end, so half a level is added here
+ROW = 4  # neighbouring pixels that are taken together, moved alike
+HALF_LEVEL = 0.5  # of 255: pictures are cut off to whole levels at the end
+OPAQUE_PX = 2  # around what of the texture is not transparent
 
 Array = NDArray[np.float32]
 
 
 def lite_onnx(model: LiteRenderer) -> bytes:
     """The file of a trained renderer."""
-    shape, side = model.painter.shape, model.painter.shape.side
+    side = model.painter.shape.side
     graph = _Painting(model)
-    flow, paint, cover = graph.paint("map")
-    picture = _composed(graph, model, _moved(graph, model, flow))
-    _repainted(graph, shape, picture, paint, cover)
+    painted = graph.paint("map")
+    picture = _composed(graph, model, painted.flow)
+    _repainted(graph, model, picture, painted)
     return graph.finish("render", {"map": (1, 1, side, side)}, {"frame": (1, 3, side, side)})
+
+
+class _Painted(NamedTuple):
+    """Names of flow in texture steps (1, 2, S/16, S/16); paint (1, 3, h, w) in 0..255 and its cover; lids' cover."""
+
+    flow: str
+    paint: str
+    cover: str
+    lids: str
 
 
 class _Painting(Graph):
     """The convolutions of `Painter`, node by node."""
 
     def __init__(self, model: LiteRenderer) -> None:
-        super().__init__()
+        super().__init__(TensorProto.UINT8)
         self._state = {k: v.detach().numpy().astype(np.float32) for k, v in model.painter.state_dict().items()}
         self._shape = model.painter.shape
 
-    def paint(self, feature_map: str) -> tuple[str, str, str]:
-        """Flow in texture steps (1, 2, S/16, S/16), paint (1, 3, h, w) in -1..1 and its cover (1, 1, h, w)."""
-        quarter = self.leaky(self._conv(feature_map, "stem", stride=4, pad=0))
-        eighth = self.leaky(self._conv(quarter, "down1", stride=2))
+    def paint(self, feature_map: str) -> _Painted:
+        """Everything that the network says about a map."""
+        window = self._shape.window
+        eighth = self.leaky(self._conv(self._stem(feature_map), "down1", stride=2))
         x2 = self.leaky(self._placed(self._conv(eighth, "down2", stride=2), "place2"))
         x3 = self.leaky(self._placed(self._conv(x2, "down3", stride=2), "place3"))
         x4 = self.leaky(self._placed(self._conv(x3, "down4", stride=2), "place4"))
@@ -50,18 +62,26 @@ class _Painting(Graph):
         x3 = self._up(x4, "up3", x3)
         x2 = self._up(x3, "up2", x2)
         flow = self._conv(x2, "flow", gain=10.0 * STEPS)
-        x1 = self.leaky(self.node("Add", self._conv(self._window(self._twice(x2), 1), "up1"), self._window(eighth, 1)))
-        x0 = self.leaky(self.node("Add", self._conv(self._twice(x1), "up0"), self._window(quarter, 2)))
-        return flow, *self._colours(x0)
+        x1 = self._up(self.cut(x2, window.in_groups(FLOW_CELL // CELL), 1), "up1", self.cut(eighth, window, 1))
+        # Once more for the window: cheaper than bringing the large one into the order in which it can be cut.
+        x0 = self._up(x1, "up0", self._stem(self.cut(feature_map, window, CELL)))
+        lids = self._conv(self.cut(x0, self._shape.eyes.within(window), 2), "lid")
+        return _Painted(flow, *self._colours(x0), self.node("Sigmoid", self._spread(lids)))
+
+    def _stem(self, x: str) -> str:
+        return self.leaky(self._conv(x, "stem", stride=4, pad=0))
 
     def _colours(self, x0: str) -> tuple[str, str]:
         weight, bias = self._state["paint.weight"].copy(), self._state["paint.bias"].copy()
         colours = len(bias) * 3 // 4  # the last quarter of the channels is the cover
-        weight[:colours] *= 2
-        bias[:colours] = bias[:colours] * 2 - 1 + HALF_LEVEL
-        spread = self.node("DepthToSpace", self._conv_of(x0, weight, bias, 1, 1), blocksize=4, mode="CRD")
-        paint, cover = self.split(spread, [3, 1])
-        return paint, self.node("Sigmoid", cover)
+        weight[:colours] *= 255
+        bias[:colours] = bias[:colours] * 255 + HALF_LEVEL
+        paint, cover = self.split(self._spread(self._conv_of(x0, weight, bias, 1, 1)), [3, 1])
+        limits = self.constant(np.float32(0)), self.constant(np.float32(255))
+        return self.node("Clip", paint, *limits), self.node("Sigmoid", cover)
+
+    def _spread(self, x: str) -> str:
+        return self.node("DepthToSpace", x, blocksize=4, mode="CRD")
 
     def _conv(self, x: str, key: str, stride: int = 1, pad: int = 1, gain: float = 1.0) -> str:
         return self._conv_of(x, self._state[f"{key}.weight"] * gain, self._state[f"{key}.bias"] * gain, stride, pad)
@@ -82,76 +102,133 @@ class _Painting(Graph):
         how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.node("Resize", x, "", scales, mode="nearest", **how)
 
-    def _window(self, x: str, cells: int) -> str:
-        s = self._shape
-        return self.cut(x, (s.top * cells, s.bottom * cells), (s.left * cells, s.right * cells))
+    def cut(self, x: str, box: Box, scale: int) -> str:
+        """The box's part of a grid (1, C, H, W) that has `scale` points per cell."""
+        corners = np.array(box) * scale
+        return self.slice(x, (corners[0], corners[1]), (corners[2], corners[3]))
 
-    def cut(self, x: str, rows: tuple[int, int], columns: tuple[int, int]) -> str:
-        """A part of a grid (1, C, H, W)."""
+    def slice(self, x: str, rows: tuple[int, int], columns: tuple[int, int]) -> str:
+        """Some rows and columns of a grid (1, C, H, W)."""
         starts, ends = (self.constant(np.array([rows[k], columns[k]])) for k in (0, 1))
         return self.node("Slice", x, starts, ends, self.constant(np.array([2, 3])))
 
+    def cast(self, x: str, kind: int) -> str:
+        """x in another element type."""
+        return self.nodes("Cast", [x], [f"{x}_cast"], to=kind)[0]
 
-def _texture(graph: Graph, model: LiteRenderer) -> tuple[str, int]:
-    """Pixels (N * N, 4) int8 of the enlarged texture, and N: colours times opacity, and the background's share."""
-    side = model.painter.shape.side
-    texture = model.texture.detach().numpy()[0].astype(np.float32)
-    opacity = texture[3:].clip(0, 1)
-    colours = (texture[:3].clip(0, 1) * 2 - 1 + HALF_LEVEL) * opacity
-    levels = np.round(np.concatenate([colours, 1 - opacity]) * LEVELS)[None]
-    large = STEPS * (side - 1) + 1
-    sizes = graph.constant(np.array([1, 4, large, large]))
-    where = "align_corners"
-    enlarged = graph.node(
-        "Resize", graph.constant(levels), "", "", sizes, mode="linear", coordinate_transformation_mode=where
-    )
-    whole = _cast(graph, graph.node("Round", enlarged), TensorProto.INT8)
-    turned = graph.node("Transpose", whole, perm=[0, 2, 3, 1])
-    return graph.node("Reshape", turned, graph.constant(np.array([large * large, 4]))), large
+    def covered(self, under: str, over: str, cover: str) -> str:
+        """`over` on `under` where `cover` is 1."""
+        return self.node("Add", under, self.node("Mul", self.node("Sub", over, under), cover))
 
-
-def _cast(graph: Graph, x: str, kind: int) -> str:
-    return graph.nodes("Cast", [x], [f"{x}_cast"], to=kind)[0]
+    def framed(self, picture: str, inner: str, box: Box, outer: Box) -> str:
+        """`picture`, which shows the box `outer`, with `inner` in the place of `box`: joined from strips."""
+        top, bottom, left, right = np.array(box.within(outer)) * CELL
+        height, width = (outer.bottom - outer.top) * CELL, (outer.right - outer.left) * CELL
+        beside = [self.slice(picture, (top, bottom), part) for part in ((0, left), (right, width))]
+        band = self.node("Concat", beside[0], inner, beside[1], axis=3)
+        strips = [self.slice(picture, part, (0, width)) for part in ((0, top), (bottom, height))]
+        return self.node("Concat", strips[0], band, strips[1], axis=2)
 
 
-def _moved(graph: Graph, model: LiteRenderer, flow: str) -> str:
-    """The texture (1, 4, S, S), in -1..1, moved by the flow (1, 2, S/16, S/16) in steps."""
-    side = model.painter.shape.side
-    texture, large = _texture(graph, model)
+@dataclass(frozen=True)
+class _Texture:
+    """Levels (C, H, W), 0..255, of a texture, and the corner (x, y) in pixels where it lies in the whole one."""
+
+    levels: Array
+    left: int
+    top: int
+
+    @classmethod
+    def of_person(cls, model: LiteRenderer) -> "_Texture":
+        """Colours times opacity, and the background's share; of the texture what is not transparent, and its edge."""
+        texture = model.texture.detach().numpy()[0].astype(np.float32).clip(0, 1)
+        opacity = texture[3:]
+        levels = np.concatenate([texture[:3] * opacity, 1 - opacity]) * 255
+        rows, columns = (np.flatnonzero((opacity[0] > 1 / 255).any(axis=axis)) for axis in (1, 0))
+        top, left = (max(0, int(line.min()) - OPAQUE_PX) for line in (rows, columns))
+        bottom, right = (int(line.max()) + 1 + OPAQUE_PX for line in (rows, columns))
+        return cls(levels[:, top:bottom, left:right], left, top)
+
+    @classmethod
+    def of_lids(cls, model: LiteRenderer) -> "_Texture":
+        """The closed eyes' colours."""
+        corner = model.painter.shape.lids
+        return cls(model.lids.detach().numpy()[0].clip(0, 1) * 255, corner.left * CELL, corner.top * CELL)
+
+
+def _table(graph: _Painting, texture: _Texture) -> tuple[str, int, int]:
+    """Rows of pixels ((H' * W'), ROW * C) uint8 that begin at each of the H' x W' positions in the enlarged texture."""
+    channels, height, width = texture.levels.shape
+    tall, wide = STEPS * (height - 1) + 1, STEPS * (width - 1) + 1
+    beyond = np.pad(texture.levels, ((0, 0), (0, 0), (0, ROW)), mode="edge")
+    sizes = graph.constant(np.array([1, channels, tall, wide + STEPS * ROW]))
+    levels, how = graph.constant(np.round(beyond)[None]), {"coordinate_transformation_mode": "align_corners"}
+    enlarged = graph.node("Round", graph.node("Resize", levels, "", "", sizes, mode="linear", **how))
+    pixels = graph.node("Transpose", graph.cast(enlarged, TensorProto.UINT8), perm=[0, 2, 3, 1])
+    axis = graph.constant(np.array([2]))
+    shifted = []
+    for k in range(ROW):
+        edges = (graph.constant(np.array([STEPS * k + end])) for end in (0, wide))
+        shifted.append(graph.node("Slice", pixels, *edges, axis))
+    flat = graph.constant(np.array([tall * wide, ROW * channels]))
+    return graph.node("Reshape", graph.node("Concat", *shifted, axis=3), flat), tall, wide
+
+
+def _moved(graph: _Painting, texture: _Texture, flow: str, box: Box, side: int) -> str:
+    """The texture (1, C, h, w) uint8 as the flow (1, 2, S/16, S/16), in steps, moves it into a box of the picture."""
+    table, tall, wide = _table(graph, texture)
+    rows, columns = (np.arange(*ends) * CELL for ends in ((box.top, box.bottom), (box.left, box.right)))
+    rows, columns = (np.arange(line[0], line[-1] + CELL) for line in (rows, columns))
+    firsts = columns[::ROW]
+    cells = side // FLOW_CELL
+    down, across = _spreading(rows, cells, side), _spreading(firsts + (ROW - 1) / 2, cells, side)
     # As two products: a Resize here runs on sixteen channels, fourteen of them padding.
-    spread = _spreading(side // FLOW_CELL, side)
-    fine = graph.node("MatMul", graph.node("MatMul", graph.constant(spread), flow), graph.constant(spread.T))
-    limits = graph.constant(np.float32(0)), graph.constant(np.float32(large - 1))
-    own = np.arange(side, dtype=np.float32) * STEPS
-    x, y = (
-        graph.node("Round", graph.node("Clip", graph.node("Add", part, graph.constant(place)), *limits))
-        for part, place in zip(graph.split(fine, [1, 1]), (own.reshape(1, 1, 1, -1), own.reshape(1, 1, -1, 1)))
-    )
-    index = graph.node("Add", graph.node("Mul", y, graph.constant(np.float32(large))), x)
-    flat = graph.node("Reshape", _cast(graph, index, TensorProto.INT32), graph.constant(np.array([1, side, side])))
-    pixels = graph.node("Transpose", graph.node("Gather", texture, flat, axis=0), perm=[0, 3, 1, 2])
-    return graph.node("Mul", _cast(graph, pixels, TensorProto.FLOAT), graph.constant(np.float32(1 / LEVELS)))
+    fine = graph.node("MatMul", graph.node("MatMul", graph.constant(down), flow), graph.constant(across.T))
+    x, y = graph.split(fine, [1, 1])
+    column = _position(graph, x, STEPS * (firsts - texture.left).reshape(1, 1, 1, -1), wide)
+    row = _position(graph, y, STEPS * (rows - texture.top).reshape(1, 1, -1, 1), tall)
+    index = graph.node("Add", graph.node("Mul", row, graph.constant(np.float32(wide))), column)
+    shape = len(rows), len(firsts)
+    flat = graph.node("Reshape", graph.cast(index, TensorProto.INT32), graph.constant(np.array(shape)))
+    taken = graph.node("Gather", table, flat, axis=0)
+    channels = len(texture.levels)
+    planes = np.array([1, len(rows) * len(columns), channels])
+    turned = graph.node("Transpose", graph.node("Reshape", taken, graph.constant(planes)), perm=[0, 2, 1])
+    return graph.node("Reshape", turned, graph.constant(np.array([1, channels, len(rows), len(columns)])))
 
 
-def _spreading(cells: int, side: int) -> Array:
-    """Weights (side, cells) that enlarge a row of cells linearly, pixels and cells meeting at their outer edges."""
-    places = (np.arange(side) + 0.5) * cells / side - 0.5
+def _position(graph: _Painting, flow: str, own: NDArray[np.signedinteger], count: int) -> str:
+    """Whole steps 0..count-1 of a flow added to a pixel's own place."""
+    placed = graph.node("Add", flow, graph.constant(own.astype(np.float32)))
+    limits = graph.constant(np.float32(0)), graph.constant(np.float32(count - 1))
+    return graph.node("Round", graph.node("Clip", placed, *limits))
+
+
+def _spreading(pixels: NDArray[np.floating | np.signedinteger], cells: int, side: int) -> Array:
+    """Weights (P, cells) that give pixels a value between the cells', pixels and cells meeting at their outer edges."""
+    places = (pixels + 0.5) * cells / side - 0.5
     return np.stack([np.interp(places, np.arange(cells), one) for one in np.eye(cells)], axis=1).astype(np.float32)
 
 
-def _composed(graph: Graph, model: LiteRenderer, moved: str) -> str:
-    """The moved texture before the background (1, 3, S, S)."""
-    background = model.background.detach().numpy().astype(np.float32).clip(0, 1) * 2 - 1 + HALF_LEVEL
-    colours, through = graph.split(moved, [3, 1])
-    return graph.node("Add", colours, graph.node("Mul", through, graph.constant(background)))
+def _composed(graph: _Painting, model: LiteRenderer, flow: str) -> str:
+    """The moved texture before the background (1, 3, S, S), 0..255."""
+    side = model.painter.shape.side
+    whole = Box(0, side // CELL, 0, side // CELL)
+    colours, through = graph.split(_moved(graph, _Texture.of_person(model), flow, whole, side), [3, 1])
+    # Where nothing is before it, the background is rounded, not cut off; colours are whole levels already.
+    background = (model.background.detach().numpy().astype(np.float32).clip(0, 1) * 255 + HALF_LEVEL) / 255
+    behind = graph.node("Mul", graph.cast(through, TensorProto.FLOAT), graph.constant(background))
+    return graph.node("Add", graph.cast(colours, TensorProto.FLOAT), behind)
 
 
-def _repainted(graph: _Painting, s: Shape, picture: str, paint: str, cover: str) -> None:
-    """The frame: the picture with its window painted over; joined from strips, which is cheaper than padding."""
-    top, bottom, left, right = (edge * CELL for edge in (s.top, s.bottom, s.left, s.right))
-    under = graph.cut(picture, (top, bottom), (left, right))
-    over = graph.node("Add", under, graph.node("Mul", graph.node("Sub", paint, under), cover))
-    beside = [graph.cut(picture, (top, bottom), part) for part in ((0, left), (right, s.side))]
-    band = graph.node("Concat", beside[0], over, beside[1], axis=3)
-    strips = [graph.cut(picture, part, (0, s.side)) for part in ((0, top), (bottom, s.side))]
-    graph.node("Concat", strips[0], band, strips[1], to="frame", axis=2)
+def _repainted(graph: _Painting, model: LiteRenderer, picture: str, painted: _Painted) -> None:
+    """The frame: the picture with its window painted over, and within it the eyes covered by their lids."""
+    shape = model.painter.shape
+    whole = Box(0, shape.side // CELL, 0, shape.side // CELL)
+    closed = _moved(graph, _Texture.of_lids(model), painted.flow, shape.eyes, shape.side)
+    closed = graph.cast(closed, TensorProto.FLOAT)
+    eyes = graph.covered(graph.cut(picture, shape.eyes, CELL), closed, painted.lids)
+    under = graph.framed(graph.cut(picture, shape.window, CELL), eyes, shape.eyes, shape.window)
+    over = graph.cast(graph.covered(under, painted.paint, painted.cover), TensorProto.UINT8)
+    frame = graph.framed(graph.cast(picture, TensorProto.UINT8), over, shape.window, whole)
+    graph.node("Identity", frame, to="frame")

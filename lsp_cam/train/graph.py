@@ -58,7 +58,9 @@ class Weights:
 class Graph:
     """Collects nodes and constants; values are known by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, output_kind: int = TensorProto.FLOAT) -> None:
+        """`output_kind`: the element type of the file's outputs."""
+        self._output_kind = output_kind
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
@@ -102,12 +104,12 @@ class Graph:
         return self.node("LeakyRelu", x, alpha=slope)
 
     def finish(self, name: str, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> bytes:
-        """The file: float32 `inputs` and `outputs` with their static shapes; checked."""
+        """The file: float32 `inputs`, and `outputs`, with their static shapes; checked."""
         graph = helper.make_graph(
             self._nodes,
             name,
             [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
-            [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in outputs.items()],
+            [helper.make_tensor_value_info(k, self._output_kind, v) for k, v in outputs.items()],
             self._constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="lsp-cam")

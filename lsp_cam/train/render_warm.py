@@ -10,7 +10,7 @@ from torch.nn import functional
 from lsp_cam.train import checkpoint
 from lsp_cam.train.maps import SHOULDER_SHARE, drawn_points
 from lsp_cam.train.models.lite import LiteRenderer
-from lsp_cam.train.render_data import Footage, head_fixed, map_tensor
+from lsp_cam.train.render_data import Footage, head_fixed
 from lsp_cam.train.tracked import Array, pinhole, rotation_of
 
 
@@ -26,7 +26,7 @@ class RandomPoses:
     """Maps of poses and faces that were never filmed together, with where the head-fixed points are in them."""
 
     def __init__(self, footage: Footage) -> None:
-        self._clip, self._side = footage.clip, footage.side
+        self._footage, self._clip = footage, footage.clip
         self._drawn, self._fixed = drawn_points(footage.clip), head_fixed(footage.clip)
 
     def draw(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -46,7 +46,7 @@ class RandomPoses:
         shoulders = clip.shoulders[0] + SHOULDER_SHARE * (translation - clip.translation[0])
         pixels = pinhole(shoulders, clip.intrinsics)
         anchors = np.concatenate([seen(self._fixed), pixels]) - 0.5
-        return map_tensor(seen(self._drawn[face]), pixels, self._side), torch.from_numpy(anchors).float()
+        return self._footage.drawn(seen(self._drawn[face]), pixels), torch.from_numpy(anchors).float()
 
 
 def _stretched(values: Array, index: int, rng: np.random.Generator) -> Array:
@@ -58,11 +58,12 @@ def _stretched(values: Array, index: int, rng: np.random.Generator) -> Array:
 def warm_up(model: LiteRenderer, footage: Footage, steps: int, batch: int, seed: int, log: Path) -> None:
     """Train only the flow, on poses alone; cheap, as no picture is made."""
     rng, poses = np.random.default_rng(seed), RandomPoses(footage)
-    still = footage.anchors(footage.still)
+    device = model.texture.device
+    still = footage.anchors(footage.still).to(device)
     optimizer = torch.optim.Adam(model.painter.parameters(), 1e-3)
     for step in range(steps):
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, steps, 1e-3, 2e-4))
-        maps, anchors = poses.draw(batch, rng)
+        maps, anchors = (part.to(device) for part in poses.draw(batch, rng))
         source = model.source(model.painter.flow_of(maps)[0])
         loss = anchor_loss(source, anchors, still)
         optimizer.zero_grad()

@@ -73,14 +73,17 @@ def test_levels_are_cut_off_as_published() -> None:
 
 
 class FakeModel:
-    """A network with the given tensors that paints its map."""
+    """A network with the given tensors that paints its map, in floats or in levels."""
 
-    def __init__(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+    def __init__(self, inputs: dict[str, Any], outputs: dict[str, Any], levels: bool = False) -> None:
         self.inputs = {k: TensorSpec(v, FLOAT) for k, v in inputs.items()}
         self.outputs = {k: TensorSpec(v, FLOAT) for k, v in outputs.items()}
         self.held: dict[str, Any] = {}
+        self._levels = levels
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        if "map" in feeds and self._levels:
+            return {"frame": (feeds["map"] * np.float32([[[[255]], [[100]], [[0]]]])).astype(np.uint8)}
         if "map" in feeds:
             return {"frame": np.repeat(feeds["map"] * 2 - 1, 3, axis=1)}
         return {name: np.ones(spec.shape, np.float32) for name, spec in self.outputs.items()}
@@ -116,6 +119,19 @@ def test_ink_is_one_and_paper_is_zero() -> None:
     pixels[3, 5] = 255
     got = stage.render(FeatureMap(0, pixels)).pixels
     np.testing.assert_array_equal(got, np.repeat(pixels[:, :, None], 3, axis=2))
+
+
+def test_levels_are_taken_as_they_are() -> None:
+    stage = RenderStage(RenderConfig(32), FakeModel({"map": MAP}, {"frame": FRAME}, levels=True))
+    pixels = np.zeros((32, 32), np.uint8)
+    pixels[3, 5] = 255
+    got = stage.render(FeatureMap(0, pixels)).pixels
+    assert got.shape == (32, 32, 3)
+    assert got[3, 5].tolist() == [255, 100, 0]
+    assert not got[4].any()
+    picture = stage.generate(FeatureMap(0, pixels))
+    assert picture.dtype == np.float32
+    np.testing.assert_allclose(picture[0, :, 3, 5], [1, 100 / 127.5 - 1, -1], atol=1e-6)
 
 
 def test_a_renderer_without_constants_needs_no_candidates(reference_bundle: Any, tmp_path: Any) -> None:

@@ -1,5 +1,8 @@
 """The lite renderer: its exported file paints what the network in training paints."""
 
+import copy
+
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -7,12 +10,12 @@ import torch
 
 from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.halve import halved
-from lsp_cam.train.models.lite import LiteRenderer, Shape
+from lsp_cam.train.models.lite import Box, LiteRenderer, Shape
 from lsp_cam.train.quality import psnr, ssim
-from lsp_cam.train.render_fit import edge_loss
+from lsp_cam.train.render_lite import edge_loss, structure_loss
 from lsp_cam.train.render_warm import anchor_loss
 
-SMALL = Shape(side=128, widths=(8, 8, 8, 8, 8), top=2, bottom=14, left=4, right=12)
+SMALL = Shape(128, Box(2, 14, 4, 12), Box(4, 7, 5, 11), (8, 8, 8, 8, 8))
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,10 @@ def model() -> LiteRenderer:
     torch.manual_seed(0)
     y, x = torch.meshgrid(torch.linspace(0, 9, 128), torch.linspace(0, 7, 128), indexing="ij")
     texture = torch.stack([torch.sin(x), torch.cos(y), torch.sin(x + y), torch.sin(x - y)]) * 0.4 + 0.5
-    return LiteRenderer(SMALL, texture, torch.full((3, 128, 128), 0.3)).eval()
+    model = LiteRenderer(SMALL, texture, torch.full((3, 128, 128), 0.3)).eval()
+    with torch.no_grad():
+        model.lids.copy_(1 - model.lids)
+    return model
 
 
 def _drawn() -> torch.Tensor:
@@ -30,13 +36,27 @@ def _drawn() -> torch.Tensor:
 def test_exported_file_paints_the_same(model: LiteRenderer) -> None:
     drawn = _drawn()
     with torch.no_grad():
-        truth = model(drawn)[0].clamp(0, 1).numpy() * 255
+        truth = model(drawn).picture.clamp(0, 1).numpy() * 255
     for file in (lite_onnx(model), halved(lite_onnx(model))):
         session = ort.InferenceSession(file, providers=["CPUExecutionProvider"])
         frame = session.run(None, {"map": drawn.numpy()})[0]
-        levels = np.floor(np.clip((frame + 1) * 127.5, 0, 255))
-        assert frame.shape == (1, 3, 128, 128)
-        assert np.abs(levels - truth).mean() < 1.0  # quarter pixels, eight bits
+        assert (frame.shape, frame.dtype) == ((1, 3, 128, 128), np.uint8)
+        error = frame.astype(float) - truth
+        assert np.abs(error).mean() < 1.0  # quarter pixels, eight bits
+        assert np.abs(error[:, :, 32:56, 40:88]).mean() < 1.0  # the eyes, where lids are blended in
+
+
+def test_lids_close_the_eyes_and_nothing_else(model: LiteRenderer) -> None:
+    shut = copy.deepcopy(model)
+    with torch.no_grad():
+        shut.painter.lid.bias.fill_(9.0)
+        shut.painter.paint.bias[48:] = -9.0
+        change = (shut(_drawn()).picture - model(_drawn()).picture).abs()[0].mean(0)
+        closed = shut(_drawn())
+    eyes = closed.picture[0, :, 32:56, 40:88]
+    assert (eyes - (1 - model.texture[0, :3, 32:56, 40:88])).abs().mean() < 0.05
+    change[16:112, 32:96] = 0
+    assert change.max() < 1e-6
 
 
 def test_halved_file_is_about_half(model: LiteRenderer) -> None:
@@ -60,6 +80,16 @@ def test_edges_are_judged_apart_from_level() -> None:
     ones = torch.ones(1, 1, 32, 32)
     assert edge_loss(picture + 0.2, picture, ones) < 1e-6
     assert edge_loss(torch.zeros_like(picture), picture, ones) > 0.1
+
+
+def test_structure_is_one_minus_ssim() -> None:
+    rng = np.random.default_rng(0)
+    truth = cv2.GaussianBlur(rng.uniform(0, 1, (64, 64)), (0, 0), 2)
+    ours = truth + 0.03 * rng.normal(size=(64, 64))
+    tensors = [torch.from_numpy(x).float().expand(1, 3, 64, 64) for x in (ours, truth)]
+    gray = [np.repeat(255 * x[..., None], 3, axis=2) for x in (ours, truth)]
+    assert structure_loss(*tensors, stride=1).item() == pytest.approx(1 - ssim(*gray), abs=1e-3)
+    assert structure_loss(tensors[1], tensors[1]).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_quality_measures() -> None:

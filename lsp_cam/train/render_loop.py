@@ -1,0 +1,162 @@
+"""The loop that trains a renderer: checkpoints, the best validation kept, time left, and memory that runs out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from lsp_cam.errors import ModelError
+from lsp_cam.train import checkpoint
+
+TIMED_STEPS = 20  # that tell how long a step takes; no schedule depends on the number of steps so early
+SPEAK_EVERY_S = 20.0
+
+
+class Job(Protocol):
+    """A renderer in training; everything that changes is in its `state`."""
+
+    batch: int
+    rng: np.random.Generator
+
+    def begin(self) -> None:
+        """What comes before the first step of a training that does not resume."""
+        ...
+
+    def step(self, step: int, steps: int) -> dict[str, float]:
+        """Train on one batch, the `step`-th of `steps`; gives the losses."""
+        ...
+
+    def check(self) -> dict[str, float]:
+        """Scores on frames that are not trained on: `psnr_db`, `ssim` and others."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Weights and optimisers' states."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Back to what `state` gave."""
+        ...
+
+    def trained(self) -> dict[str, Any]:
+        """What a finished renderer is made from again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to train, in steps or (where `minutes` is given) in minutes of this machine; when to save and check."""
+
+    steps: int
+    minutes: float | None = None
+    save_every: int = 100
+    check_every: int = 500
+
+
+@dataclass
+class _Progress:
+    """Where a training is: what a checkpoint holds besides the job."""
+
+    step: int = 0
+    steps: int = 0
+    best: float = -np.inf
+
+
+def rank(scores: dict[str, float]) -> float:
+    """How good a validation is: a hundredth of SSIM counts as one dB."""
+    return scores["psnr_db"] + 100 * scores["ssim"]
+
+
+def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -> Path:
+    """Train, from the last checkpoint in `out` if there is one; returns the best renderer's file.
+
+    Killed and started again, it ends with the same weights. Raises ModelError if memory suffices not even for a batch
+    of one picture.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    place = _resume(job, out, pace, say)
+    began, first, spoken = time.monotonic(), place.step, time.monotonic()
+    while place.step < place.steps:
+        losses = _step(job, place, say)
+        place.step += 1
+        spent = (time.monotonic() - began) / (place.step - first)
+        if pace.minutes is not None and place.step == TIMED_STEPS:
+            place.steps = max(TIMED_STEPS, int(60 * pace.minutes / spent))
+        checkpoint.log_row(out / "render.csv", step=place.step, **losses, seconds=spent)
+        final = place.step == place.steps
+        if final or place.step % pace.check_every == 0:
+            _check(job, out, place, say)
+        if final or place.step % pace.save_every == 0:
+            _save(job, out, place)
+        if time.monotonic() - spoken > SPEAK_EVERY_S:
+            spoken, left = time.monotonic(), (place.steps - place.step) * spent / 60
+            say(f"Renderer: step {place.step} of {place.steps}, {spent:.2f} s a step, {left:.0f} min left.")
+    return out / "render_best.pt"
+
+
+def _resume(job: Job, out: Path, pace: Pace, say: Callable[[str], None]) -> _Progress:
+    path = out / "render.pt"
+    if not path.exists():
+        job.begin()
+        return _Progress(steps=pace.steps)
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    job.restore(state["job"])
+    job.batch = state["batch"]
+    job.rng.bit_generator.state = state["rng"]
+    torch.set_rng_state(state["torch_rng"])
+    # Asked for by steps, a longer training goes on; asked for by minutes, its length was measured once.
+    steps = state["steps"] if pace.minutes is not None else pace.steps
+    say(f"Renderer: going on from step {state['step']} of {steps}.")
+    return _Progress(state["step"], steps, state["best"])
+
+
+def _step(job: Job, place: _Progress, say: Callable[[str], None]) -> dict[str, float]:
+    """One step, with a smaller batch when memory runs out."""
+    while True:
+        try:
+            return job.step(place.step, place.steps)
+        except torch.OutOfMemoryError as error:
+            if job.batch == 1:
+                raise ModelError(
+                    "There is too little memory to train on even one picture at a time. "
+                    "Choose --size 256, --renderer lite or --device cpu."
+                ) from error
+        job.batch //= 2
+        say(f"Memory ran out: going on with {job.batch} pictures at a time.")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _check(job: Job, out: Path, place: _Progress, say: Callable[[str], None]) -> None:
+    scores = job.check()
+    checkpoint.log_row(out / "render_check.csv", step=place.step, **scores)
+    say(f"Renderer: step {place.step}, " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    if rank(scores) > place.best:
+        place.best = rank(scores)
+        _write({**job.trained(), "step": place.step, "scores": scores}, out / "render_best.pt")
+
+
+def _save(job: Job, out: Path, place: _Progress) -> None:
+    state = {
+        "step": place.step,
+        "steps": place.steps,
+        "best": float(place.best),
+        "batch": job.batch,
+        "job": job.state(),
+        "rng": job.rng.bit_generator.state,
+        "torch_rng": torch.get_rng_state(),
+    }
+    _write(state, out / "render.pt")
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
