@@ -83,7 +83,7 @@ def _aligned(samples: Float32, start_s: float, words: list[tuple[str, float, flo
             first, last = max(start_s, sentence[0][1] - 0.3), sentence[-1][2] + 0.3
             piece = _cut(samples, first - start_s, last - start_s)
             if len(piece) > SAMPLE_RATE_HZ // 10:
-                heard = _hear(piece, first, " ".join(w for w, _, _ in sentence))
+                heard = hear(piece, first, " ".join(w for w, _, _ in sentence))
                 yield from (phone for phone in heard if phone.name != SILENCE)
             sentence = []
     yield from (Phone(SILENCE, a, b) for word, a, b in words if word in _NO_WORDS)
@@ -96,7 +96,7 @@ def _recognised(samples: Float32, start_s: float) -> Iterator[Phone]:
         ends.append(_quietest(samples, ends[-1] + 0.5 * PIECE_S, ends[-1] + PIECE_S))
     ends.append(ends[-1] + left)
     for first, last in pairwise(ends):
-        yield from _hear(_cut(samples, first, last), start_s + first, None)
+        yield from hear(_cut(samples, first, last), start_s + first, None)
 
 
 def _cut(samples: Float32, first_s: float, last_s: float) -> Float32:
@@ -110,8 +110,8 @@ def _quietest(samples: Float32, first_s: float, last_s: float, window_s: float =
     return first_s + (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
 
 
-def _hear(samples: Float32, start_s: float, text: str | None) -> Iterator[Phone]:
-    """Phones of one piece: its words first (those of `text`, or by a language model), then theirs."""
+def hear(samples: Float32, start_s: float, text: str | None) -> Iterator[Phone]:
+    """Phones of a piece (N,) that begins at `start_s`: its words (`text`, or by a language model), then theirs."""
     decoder: Any = Decoder(loglevel="FATAL") if text is None else Decoder(lm=None, loglevel="FATAL")
     sound = (np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes()
     try:
@@ -122,7 +122,7 @@ def _hear(samples: Float32, start_s: float, text: str | None) -> Iterator[Phone]
         _listen(decoder, sound)
         found = _timed(decoder.get_alignment())
     except RuntimeError:  # a word that the dictionary lacks, or sound in which the text is not to be found
-        found = list(_hear(samples, 0.0, None)) if text is not None else []
+        found = list(hear(samples, 0.0, None)) if text is not None else []
     for phone in found:
         yield Phone(phone.name, start_s + phone.start_s, start_s + phone.end_s)
 

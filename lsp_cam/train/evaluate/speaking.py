@@ -37,16 +37,30 @@ class Spoken:
     landmarks: list[LandmarkFrame]
 
 
-def speak(subject: Subject, engine: Engine, samples: Float32, seed: int = 0) -> Spoken:
-    """Run speech (N,) through the live chain, as it goes on air; AudioError if the chain hears no speech."""
-    kept: dict[str, list[Any]] = defaultdict(list)
-    pipeline = Pipeline(subject, engine, PipelineConfig(seed=seed), tap=lambda name, y: kept[name].append(y))
-    landmarks = list(run_offline(pipeline.motion, chunked(samples, CHUNK_SAMPLES)))
-    if not any(voice.gate for voice in kept["voice"]):
-        raise AudioError("There is no speech in this part of the video. Choose footage of somebody who talks.")
-    faces = np.stack([face.points for face in kept["face"]])
-    poses = np.stack([face.pose for face in kept["face"]])
-    return Spoken(pipeline, kept["speech"], kept["manifold"], kept["mouth"], faces, poses, landmarks)
+class Speaker:
+    """A subject that speaks, one recording after another, its networks loaded once."""
+
+    def __init__(self, subject: Subject, engine: Engine, seed: int = 0) -> None:
+        self._kept: dict[str, list[Any]] = defaultdict(list)
+        self.pipeline = Pipeline(
+            subject, engine, PipelineConfig(seed=seed), tap=lambda name, y: self._kept[name].append(y)
+        )
+
+    def speak(self, samples: Float32) -> Spoken:
+        """Run speech (N,) through the live chain, as it goes on air; AudioError if the chain hears no speech."""
+        self._kept.clear()
+        landmarks = list(run_offline(self.pipeline.motion, chunked(samples, CHUNK_SAMPLES)))
+        kept = dict(self._kept)
+        if not any(voice.gate for voice in kept.get("voice", ())):
+            raise AudioError("There is no speech in this part of the video. Choose footage of somebody who talks.")
+        faces = np.stack([face.points for face in kept["face"]])
+        poses = np.stack([face.pose for face in kept["face"]])
+        return Spoken(self.pipeline, kept["speech"], kept["manifold"], kept["mouth"], faces, poses, landmarks)
+
+
+def speak(subject: Subject, engine: Engine, samples: Float32) -> Spoken:
+    """One recording (N,); see `Speaker.speak`."""
+    return Speaker(subject, engine).speak(samples)
 
 
 def head_poses(
