@@ -57,6 +57,7 @@ class RunSettings(BaseModel):
     engine: str | None = None
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    badge: bool = False
     port: Annotated[int, Field(ge=0, le=65535)] = 0
 
     @property

@@ -5,7 +5,8 @@
     ├── AudioError              speech that cannot be read or used
     ├── SubjectError            something about a subject
     │   ├── SubjectNotFound     no such subject in the store
-    │   └── BundleError         a bundle that is damaged, unsafe, of a newer format, or incomplete
+    │   ├── BundleError         a bundle that is damaged, unsafe, of a newer format, or incomplete
+    │   └── ConsentError        the person shown has not agreed (to this), or does no longer
     ├── ModelError              a network that does not load or does not fit its stage
     ├── DeviceError             a microphone, camera, file or page that cannot be used
     │   └── DeviceLost          a device that went away while it was in use
@@ -44,6 +45,10 @@ class SubjectNotFound(SubjectError):
 
 class BundleError(SubjectError):
     """A bundle that is damaged, unsafe, of a newer format, or incomplete."""
+
+
+class ConsentError(SubjectError):
+    """The person shown has not agreed, not to this use, or not any more."""
 
 
 class ModelError(LspCamError):

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import BundleError
+from .trust.consent import Consent
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -63,14 +64,6 @@ class FileEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     bytes: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
-
-
-class Consent(BaseModel):
-    """Who is shown, and who agreed to it, in their own words."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    shows: str
-    statement: str
 
 
 class Manifest(BaseModel):

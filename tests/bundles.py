@@ -22,7 +22,7 @@ def manifest_fields(name: str) -> dict[str, Any]:
         "name": name,
         "title": f"Test subject {name}",
         "licence": "CC0-1.0",
-        "consent": {"shows": "nobody", "statement": "drawn by a program"},
+        "consent": {"shows": "nobody", "statement": "drawn by a program", "how": "nobody"},
         "provenance": "made by a test",
         "created": "2026-01-01",
         "settings": {"mouth": {"look_ahead": 18}},

@@ -14,6 +14,7 @@ from lsp_cam.pipeline import Pipeline
 from lsp_cam.store import Store
 from lsp_cam.stream import chunked, run_offline
 from lsp_cam.subject import Subject
+from lsp_cam.trust.consent import USES, check_consent
 
 SPOKEN_S, SILENT_S = 4, 3
 
@@ -41,6 +42,8 @@ def test_it_is_whole_small_and_licensed(demo: Subject) -> None:
     assert sum(entry.bytes for entry in demo.manifest.files.values()) < 40e6
     assert "CC0" in demo.manifest.licence
     assert "does not exist" in demo.manifest.consent.shows
+    for use in USES:
+        check_consent("demo", demo.manifest.consent, use)
 
 
 def test_its_mouth_opens_in_speech_and_rests_in_silence(landmarks: list[LandmarkFrame]) -> None:

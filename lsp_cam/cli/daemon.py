@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import DaemonError, UsageError
+from ..trust import WAIVER
 from .console import print_json, print_line, text
 from .statustable import lines_of
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 NOT_RUNNING = 3
 STEERED = {"fixed": "The head is held.", "track": "The head follows the track.", "auto": "The speech moves the head."}
+Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 Json = Annotated[bool, typer.Option("--json", help="For other programs.")]
 
 
@@ -39,6 +41,8 @@ def start(
     threads: Annotated[int | None, typer.Option(help="Threads for the renderer.")] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Exchange left and right.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the head's random motion.")] = None,
+    badge: Annotated[bool | None, typer.Option("--badge/--no-badge", help="Words in the picture: it is made.")] = None,
+    right: Right = False,
     port: Annotated[int | None, typer.Option(help="Port of the preview page. Default: any free one.")] = None,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in this terminal.")] = False,
     loop: Annotated[bool, typer.Option("--loop/--once", help="An audio file: over and over, or once and stop.")] = True,
@@ -49,9 +53,9 @@ def start(
 
     settings = load().override(
         {"subject": subject, "mic": mic, "camera": camera, "fps": fps, "size": size, "engine": engine,
-         "threads": threads, "mirror": mirror, "seed": seed, "port": port}
+         "threads": threads, "mirror": mirror, "seed": seed, "badge": badge, "port": port}
     )  # fmt: skip
-    options = StartOptions(settings=settings, loop=loop).with_absolute_paths()
+    options = StartOptions(settings=settings, loop=loop, waived=right).with_absolute_paths()
     if foreground:
         _run_here(options)
         return
@@ -101,12 +105,15 @@ def status(json: Json = False) -> None:
     raise typer.Exit(NOT_RUNNING)
 
 
-def switch(subject: Annotated[str, typer.Argument(help="Who is shown from now on.")]) -> None:
+def switch(
+    subject: Annotated[str, typer.Argument(help="Who is shown from now on.")],
+    right: Right = False,
+) -> None:
     """Show another subject, from one frame to the next."""
     from ..daemon.client import LOADING_TIMEOUT_S, connect
 
     with connect() as client:
-        told = client.post("/api/switch", {"subject": subject}, LOADING_TIMEOUT_S)
+        told = client.post("/api/switch", {"subject": subject, "waived": right}, LOADING_TIMEOUT_S)
     print_line(f"Now showing {told['subject']}.")
 
 

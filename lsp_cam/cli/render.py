@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..trust import WAIVER
 from .console import print_line
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Sigma = Annotated[
     float | None, typer.Option("--sigma", min=0.0, max=4.0, help="Scale of the head's random motion; 0: none.")
 ]
 EngineName = Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")]
+Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")]
 
 
@@ -47,6 +49,8 @@ def render(
     mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the head's motion.")] = False,
     engine: EngineName = "auto",
     threads: Threads = None,
+    badge: Annotated[bool, typer.Option("--badge", help="Words in the picture: it is made.")] = False,
+    right: Right = False,
 ) -> None:
     """Render a recording as a video of the subject speaking it."""
     from ..backends.choose import open_engine
@@ -55,18 +59,21 @@ def render(
     from ..dub import check_fps, dub, picture_count
     from ..pipeline import Pipeline
     from ..stages.steer import Steering, read_track
+    from ..trust.marks import Marker
+    from ..trust.permission import badge_of
 
     check_fps(fps)
     config = _config(smoothing, seed, sigma)
     track = read_track(pose_track) if pose_track is not None else None
-    chosen = _subject(subject)
+    chosen = _subject(subject, right)
     samples = read_audio(audio)
     steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
+    marker, words = Marker(), badge_of(chosen, badge)
     with VideoFileSink(output, speech=samples) as video:
         pipeline = Pipeline(chosen, open_engine(engine, threads), config)
         video.open(pipeline.size, pipeline.size, fps)
         for frame in _progress(dub(pipeline, samples, fps, steering), picture_count(len(samples), fps)):
-            video.send(frame.pixels)
+            video.send(marker.mark(frame.pixels, words))
     print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")
 
 
@@ -82,6 +89,7 @@ def trace(
     ] = None,
     engine: EngineName = "auto",
     threads: Threads = None,
+    right: Right = False,
 ) -> None:
     """Write every intermediate array of the chain for a recording."""
     from ..backends.choose import open_engine
@@ -90,18 +98,22 @@ def trace(
     from ..trace import trace as run
 
     config = _config(smoothing, seed, sigma)
-    chosen = _subject(subject)
+    chosen = _subject(subject, right)
     pictures = read_candidates(candidates) if candidates is not None else None
     arrays = run(read_audio(audio), chosen, open_engine(engine, threads), config, pictures)
     write_trace(output, arrays)
     print_line(f"{output}: {len(arrays)} arrays, {len(arrays['landmarks'])} frames")
 
 
-def _subject(name: str | None) -> Subject:
+def _subject(name: str | None, waived: bool) -> Subject:
+    """The subject, if it may be rendered."""
     from ..store import Store
+    from ..trust.permission import permit
 
     store = Store()
-    return store.get(name) if name else store.default()
+    subject = store.get(name) if name else store.default()
+    print_line(permit(subject, "render", waived=waived))
+    return subject
 
 
 def _config(smoothing: str, seed: int, sigma: float | None) -> PipelineConfig:

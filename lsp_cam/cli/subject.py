@@ -78,8 +78,7 @@ def show(name: Name, as_json: Json = False) -> None:
     lines = [
         ("name", manifest.name),
         ("title", manifest.title),
-        ("shows", manifest.consent.shows),
-        ("consent", manifest.consent.statement),
+        *manifest.consent.lines(),
         ("licence", manifest.licence),
         ("provenance", manifest.provenance),
         ("created", manifest.created),
@@ -221,8 +220,7 @@ def _size(subject: Subject) -> int:
 def _print_installed(subject: Subject) -> None:
     manifest = subject.manifest
     print_line(f"Installed '{subject.name}': {manifest.title}.")
-    consent = manifest.consent
-    _print_pairs([("shows", consent.shows), ("consent", consent.statement), ("licence", manifest.licence)])
+    _print_pairs([*manifest.consent.lines(), ("licence", manifest.licence)])
     print_line(f"To be it: lsp-cam start --subject {subject.name}")
 
 

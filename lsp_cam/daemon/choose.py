@@ -17,6 +17,7 @@ from ..devices.wavfile import FileSource, read_audio
 from ..errors import DeviceError
 from ..store import Store
 from ..subject import Subject
+from ..trust.permission import permit
 from .options import AUTO, NONE, PREVIEW, StartOptions, is_audio_file, is_video_file
 
 PAUSE_S = 1.5
@@ -24,7 +25,10 @@ PAUSE_S = 1.5
 
 @dataclass(frozen=True)
 class Cast:
-    """`open_source` opens the microphone; `notices` say what is missing, what stands in, and how to get it."""
+    """`open_source` opens the microphone; `notices` say what is missing, what stands in, and how to get it.
+
+    `consent`: who is shown, and by whose leave.
+    """
 
     subject: Subject
     engine: Engine
@@ -32,16 +36,18 @@ class Cast:
     camera: FrameSink | None
     camera_is_device: bool
     notices: tuple[str, ...]
+    consent: str
 
 
 def choose(options: StartOptions, store: Store) -> Cast:
     """Find everything that was asked for. Raises the error of the first thing that is not there."""
     settings = options.settings
     subject = store.get(settings.subject) if settings.subject else store.default()
+    consent = permit(subject, "live", waived=options.waived)
     open_source, unheard = _microphone(settings.mic, options.loop)
     camera, is_device, unseen = _camera(settings.camera)
     engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
-    return Cast(subject, engine, open_source, camera, is_device, (*unheard, *unseen))
+    return Cast(subject, engine, open_source, camera, is_device, (*unheard, *unseen), consent)
 
 
 def _microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[str, ...]]:

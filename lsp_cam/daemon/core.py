@@ -78,7 +78,7 @@ class Daemon:
         self.due: DuePictures[Due] = DuePictures()
         self.rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * settings.fps)
         self.listener = Listener(Show.begin(pipeline), settings.fps, self.due, self.clock, self.outlets.recording)
-        self.camera = Camera(idle, settings.mirror)
+        self.camera = Camera(idle, settings.mirror, loader.badge_of(subject))
 
     def begin(self) -> None:
         """Go on air. Raises DeviceError if a device cannot be opened."""
@@ -92,7 +92,10 @@ class Daemon:
 
         run, stop = self._crew.run, self.stop
         run("camera", lambda: film(self.rendered, self.camera, self.outlets, self.clock, period_s, stop))
-        run("render", lambda: render(self.due, self.rendered, self._wanted, unheard_s, period_s, stop))
+        run(
+            "render",
+            lambda: render(self.due, self.rendered, self._wanted, unheard_s, self.loader.badge_of, period_s, stop),
+        )
         run("motion", lambda: motion(blocks, self.listener, self._last_words, stop))
         run("capture", lambda: capture(source, blocks, stop))
 
@@ -117,17 +120,17 @@ class Daemon:
         """Who is shown."""
         return self.listener.show.pipeline.subject.name
 
-    def switch(self, name: str) -> None:
+    def switch(self, name: str, waived: bool = False) -> None:
         """Show another subject from one frame to the next; returns when it is on air.
 
-        It is loaded and hears the last seconds while the other one goes on. If it does not load the error
-        is raised and nothing has changed.
+        It is loaded and hears the last seconds while the other one goes on. If it does not load, or may not be
+        shown, the error is raised and nothing has changed. `waived`: the user answers for a consent that it lacks.
         """
         if not self._switching.acquire(blocking=False):
             raise DaemonError(f"Another switch (to '{self.loading}') is under way. Try again in a moment.")
         try:
             self.loading = name
-            pipeline, _ = self._load(lambda: self.loader.find(name))
+            pipeline, _ = self._load(lambda: self.loader.find(name, waived))
             show = warmed(pipeline, self.listener.history)
             self.listener.enter(show)
             if not show.on_air.wait(HANDOVER_S):

@@ -20,11 +20,15 @@ State = Literal["starting", "running", "stopping", "stopped", "failed", "crashed
 
 
 class StartOptions(BaseModel):
-    """One start. `loop`: a file that plays as the microphone starts again at its end; else it ends the daemon."""
+    """One start. `loop`: a file that plays as the microphone starts again at its end; else it ends the daemon.
+
+    `waived`: the user answers for a consent that the subject's bundle lacks.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     settings: RunSettings = RunSettings()
     loop: bool = True
+    waived: bool = False
 
     def with_absolute_paths(self) -> StartOptions:
         """The same, good in any working folder."""

@@ -33,10 +33,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A rendered picture (H, W, 3); `frame` is None for the idle portrait before the first word."""
+    """A rendered picture (H, W, 3); `frame` is None for the idle portrait before the first word.
+
+    `badge`: the words that it must carry when it leaves; "" for none.
+    """
 
     pixels: UInt8
     frame: int | None
+    badge: str = ""
 
 
 class History:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from ..packets import UInt8, frame_start_sample
+from ..subject import Subject
+from ..trust.marks import Marker
 from .clock import AudioClock
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer, Pacer
@@ -31,6 +34,7 @@ def render(
     rendered: JitterBuffer[Picture],
     wanted: Callable[[], bool],
     unheard_s: Callable[[], float],
+    badge_of: Callable[[Subject], str],
     period_s: float,
     stop: threading.Event,
 ) -> None:
@@ -53,17 +57,21 @@ def render(
             due.skipped += watched  # what nobody would have seen is not missed
             continue
         frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
-        rendered.put(Picture(frame.pixels, item.landmarks.frame))
+        rendered.put(Picture(frame.pixels, item.landmarks.frame, badge_of(item.pipeline.subject)))
         last_s = time.monotonic()
         typical_s += MEMORY * (last_s - began_s - typical_s)
 
 
 class Camera:
-    """What the camera shows now, and how well it keeps its rate. The camera worker writes, anybody reads."""
+    """What the camera shows now, and how well it keeps its rate. The camera worker writes, anybody reads.
 
-    def __init__(self, idle: UInt8, mirror: bool) -> None:
+    Pictures are marked here, after they were turned, so that the words can be read.
+    """
+
+    def __init__(self, idle: UInt8, mirror: bool, badge: str = "") -> None:
         self.mirror = mirror
-        self.shown = Picture(self._faced(idle), None)
+        self._marker = Marker()
+        self.shown = self._faced(Picture(idle, None, badge))
         self.sent = 0
         self.repeated = 0
         self.missed = 0
@@ -73,7 +81,7 @@ class Camera:
 
     def turn(self, rendered: Picture) -> None:
         """Show a new picture from now on."""
-        self.shown = Picture(self._faced(rendered.pixels), rendered.frame)
+        self.shown = self._faced(rendered)
         self.fresh.tick()
 
     def count(self, new: bool, captured_s: float | None, sent_s: float) -> None:
@@ -84,8 +92,9 @@ class Camera:
         if new and captured_s is not None:
             self.delay_s.add(sent_s - captured_s)
 
-    def _faced(self, pixels: UInt8) -> UInt8:
-        return np.asarray(cv2.flip(pixels, 1)) if self.mirror else pixels
+    def _faced(self, picture: Picture) -> Picture:
+        pixels = np.asarray(cv2.flip(picture.pixels, 1), np.uint8) if self.mirror else picture.pixels
+        return replace(picture, pixels=self._marker.mark(pixels, picture.badge))
 
 
 def film(

@@ -22,6 +22,7 @@ from lsp_cam.train.landmarks import EYES_AND_BROWS
 from lsp_cam.train.maps import SHOULDER_SHARE
 from lsp_cam.train.synthetic import cache_footage, read_tracked
 from lsp_cam.train.tracked import Tracked
+from lsp_cam.trust.consent import nobody
 
 FACING_DEG = 180.0
 EYE_SECONDS = 60
@@ -37,10 +38,10 @@ PROVENANCE = (
     "Malayalam Computing); Picovoice speech-to-intent (Apache-2.0, Picovoice); Breton Roadennou (CC BY); Arabic Speech "
     "Commands (CC BY 4.0); kerstin (CC0)."
 )
-CONSENT = {
-    "shows": "A person who does not exist (computer-generated).",
-    "statement": "The demo subject shows no real person, so that there is nobody whose consent would be needed.",
-}
+CONSENT = nobody(
+    "A person who does not exist (computer-generated).",
+    "The demo subject shows no real person, so that there is nobody whose consent would be needed.",
+)
 
 
 def silent_frames(phones: Path, frames: int, fps: float, margin_s: float = 0.12) -> NDArray[np.int64]:
@@ -140,7 +141,7 @@ def build(plan: Plan, root: Path, blend: float) -> Subject:
         "name": "demo",
         "title": "Demo (a rendered person who does not exist)",
         "licence": LICENCE,
-        "consent": CONSENT,
+        "consent": CONSENT.model_dump(),
         "provenance": PROVENANCE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings(clip, blend),

@@ -69,7 +69,7 @@ def _add_changing(app: FastAPI, daemon: Daemon) -> None:
     @app.post("/api/switch")
     def switch(request: SwitchRequest) -> dict[str, str]:
         """Show another subject; the answer comes when it is on air."""
-        daemon.switch(request.subject)
+        daemon.switch(request.subject, request.waived)
         return {"subject": daemon.subject}
 
     @app.post("/api/pose")

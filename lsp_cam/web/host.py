@@ -76,10 +76,10 @@ class Host:
         store = Store()
         cast = choose(self.options, store)
         self.subject, self.notices = cast.subject.name, cast.notices
-        self._record("starting", f"Loading {cast.subject.manifest.title}.")
+        self._record("starting", f"Loading {cast.subject.manifest.title}. {cast.consent}")
         return Daemon(
             cast.subject,
-            Loader(store, cast.engine, settings.seed),
+            Loader(store, cast.engine, settings.seed, settings.badge),
             cast.open_source,
             cast.camera,
             Settings(settings.fps, settings.size_px, settings.mirror),

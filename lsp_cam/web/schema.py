@@ -21,9 +21,10 @@ class Request(BaseModel):
 
 
 class SwitchRequest(Request):
-    """Which subject to show."""
+    """Which subject to show. `waived`: the user answers for a consent that its bundle lacks."""
 
     subject: Annotated[str, Field(min_length=1, max_length=64)]
+    waived: bool = False
 
 
 class OnRequest(Request):

@@ -94,11 +94,14 @@ class FakeLoader:
     engine_name: str = "fake"
     loaded: list[FakePipeline] = field(default_factory=list)
 
-    def find(self, name: str) -> FakeSubject:
+    def find(self, name: str, waived: bool = False) -> FakeSubject:
         shades = {"anna": 200, "bert": 100, "broken": 1}
         if name not in shades:
             raise SubjectNotFound(f"No subject '{name}' is installed.")
         return FakeSubject(name, shades[name])
+
+    def badge_of(self, subject: FakeSubject) -> str:
+        return ""
 
     def load(self, subject: FakeSubject, observe: Any) -> FakePipeline:
         time.sleep(self.load_s)
