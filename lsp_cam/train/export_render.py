@@ -33,8 +33,8 @@ def generator_kind(state: State) -> tuple[Kind, int]:
     shape = () if first is None else tuple(first.shape)
     if len(shape) != 4 or shape[1:] != (MAP_CHANNELS + CANDIDATE_CHANNELS, 3, 3):
         raise ModelError("These are no weights of a generator that takes a map and four candidate images.")
-    second_block = "model.model.3.block.0.weight" in state
-    return "large" if second_block else "normal", int(shape[0])
+    blocks = sum(f"model.model.{place}.block.0.weight" in state for place in (2, 3))
+    return next(kind for kind, count in RESIDUALS.items() if count == blocks), int(shape[0])
 
 
 def render_onnx(state: State, kind: Kind, ngf: int, size: int = 512) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SubjectError
-from .models.render import Kind
+from .models.render import Published
 
 MOUTH_LOOK_AHEAD_FRAMES = 18
 HEAD_LOOK_AHEAD_FRAMES = 15
@@ -48,7 +48,7 @@ class ReleaseSettings(BaseModel):
 
 
 def _released(
-    mouth_smooth: float, mouth: float, smooth: tuple[float, float], amplify: tuple[float, float], generator: Kind
+    mouth_smooth: float, mouth: float, smooth: tuple[float, float], amplify: tuple[float, float], generator: Published
 ) -> ReleaseSettings:
     return ReleaseSettings(
         mouth_smooth=mouth_smooth,

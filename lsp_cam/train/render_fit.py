@@ -4,20 +4,22 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from lsp_cam.errors import UsageError
-from lsp_cam.train import checkpoint, render_lite
+from lsp_cam.train import checkpoint, render_gan, render_lite
 from lsp_cam.train.export_lite import lite_onnx
+from lsp_cam.train.export_render import SMALLEST_SIZE
 from lsp_cam.train.halve import halved
 from lsp_cam.train.render_data import Footage, open_footage
+from lsp_cam.train.render_gan import GanConfig, GanJob
 from lsp_cam.train.render_lite import LiteConfig, LiteJob
 from lsp_cam.train.render_loop import Job, Pace, train
 from lsp_cam.train.synthetic import cache_footage, read_tracked
 
-Renderer = Literal["lite", "normal", "large"]
+Renderer = Literal["lite", "normal", "large", "plain"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -42,6 +44,7 @@ class Config:
     check_every: int = 500
     checks: int = 12
     lite: LiteConfig = field(default_factory=LiteConfig)
+    gan: GanConfig = field(default_factory=GanConfig)
 
 
 def device_of(name: Device) -> torch.device:
@@ -55,32 +58,43 @@ def device_of(name: Device) -> torch.device:
 def fit(footage: Footage, config: Config, say: Callable[[str], None] = print) -> Path:
     """Train, going on from `config.out` if there is something; returns the file of the best renderer.
 
-    Raises UsageError for a device that is not there, ModelError if memory does not suffice.
+    Raises UsageError for a device that is not there, or a size that the renderer cannot make, ModelError if memory
+    does not suffice.
     """
     device = device_of(config.device)
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     last = max(1, int(len(footage.frames) * config.train_share))
-    job, steps = _job(footage, last, config, device)
+    job, steps = _job(footage, last, config, device, say)
     if config.batch is not None:
         job.batch = config.batch
     pace = Pace(config.steps or steps, config.minutes, config.save_every, config.check_every)
     return train(job, config.out, pace, say)
 
 
-def _job(footage: Footage, last: int, config: Config, device: torch.device) -> tuple[Job, int]:
+def _job(
+    footage: Footage, last: int, config: Config, device: torch.device, say: Callable[[str], None]
+) -> tuple[Job, int]:
     """The job, and how many steps it takes by default."""
-    if config.renderer != "lite":
-        raise UsageError(f"There is no training of the renderer '{config.renderer}' yet. Use --renderer lite.")
-    job = LiteJob(footage, last, config.lite, device, config.seed, config.checks, config.out)
-    return job, config.lite.steps
+    where = device, config.seed, config.checks, config.out
+    if config.renderer == "lite":
+        return LiteJob(footage, last, config.lite, *where), config.lite.steps
+    if footage.side % SMALLEST_SIZE:
+        raise UsageError(f"The renderer '{config.renderer}' makes pictures of 256 or 512 pixels. Choose --size 256.")
+    return GanJob(footage, last, config.renderer, config.gan, *where, say), config.gan.steps
 
 
 def files(best: Path) -> dict[str, bytes]:
-    """The bundle's files of a trained renderer, by name, in half floats; `best`: what `fit` returned."""
+    """The bundle's files of a trained renderer, by name, networks in half floats; `best`: what `fit` returned.
+
+    A renderer that takes candidate images brings them along: those that it was trained with.
+    """
     state = torch.load(best, weights_only=True, map_location="cpu")
-    return {"render.onnx": halved(lite_onnx(render_lite.load(state)))}
+    if state["renderer"] == "lite":
+        return {"render.onnx": halved(lite_onnx(render_lite.load(state)))}
+    made = render_gan.bundle_files(state)
+    return {name: halved(data) if name.endswith(".onnx") else data for name, data in made.items()}
 
 
 def main() -> None:
@@ -89,7 +103,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="shared/data/synthetic")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache/footage.rgb"))
     parser.add_argument("--out", type=Path, default=Path("runs/render"))
-    parser.add_argument("--renderer", choices=("lite", "normal", "large"), default="lite")
+    parser.add_argument("--renderer", choices=get_args(Renderer), default="lite")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

@@ -7,13 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Kind = Literal["normal", "large"]
+Published = Literal["normal", "large"]
+Kind = Published | Literal["plain"]  # the U-Net without residual blocks of the paper's table 3
 
 MAP_CHANNELS = 1
 CANDIDATE_CHANNELS = 12
 PICTURE_CHANNELS = 3
 WIDTHS = (1, 2, 4, 8, 8, 8, 8, 8)  # of the eight levels, times `ngf`
-RESIDUALS: dict[Kind, int] = {"normal": 1, "large": 2}  # blocks on each side of each level
+RESIDUALS: dict[Kind, int] = {"normal": 1, "large": 2, "plain": 0}  # blocks on each side of each level
 
 
 class ResidualBlock(nn.Module):
