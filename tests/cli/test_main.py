@@ -167,7 +167,9 @@ def test_no_output_at_all(tmp_path: Path) -> None:
 def test_a_terminal_without_unicode(tmp_path: Path) -> None:
     tiny_bundle(tmp_path / "subjects", "x")
     manifest = tmp_path / "subjects" / "x" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("nobody", "Zo\u00eb \u202e\u4e2d \\ud800", 1), encoding="utf-8")
+    manifest.write_text(
+        manifest.read_text().replace("made by a test", "Zo\u00eb \u202e\u4e2d \\ud800"), encoding="utf-8"
+    )
     env = {**os.environ, "LSP_CAM_HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
         [PROGRAM, "subject", "show", "x"], capture_output=True, text=True, env=env, timeout=60, check=True
