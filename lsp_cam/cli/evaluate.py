@@ -10,6 +10,8 @@ import typer
 
 from .console import print_json, print_line, stdout
 
+SWEEPS = {"heard_less": "this network, mm", "trained": "trained for it, mm"}
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -92,49 +94,45 @@ def _say(what: str) -> None:
 
 
 def _show(figures: dict[str, Any]) -> None:
+    from ..train.evaluate.tables import HEAD, PICTURE, number
+
     console = stdout()
     mouth, lips = figures["mouth"], figures["lips"]
     console.print(
         f"{figures['subject']}: {figures['seconds']:.1f} s at {figures['fps']:g} fps, {figures['size']} px",
         markup=False,
     )
-    still = _number(mouth["still_mouth_error_mm"], 2)
-    gap = f"{mouth['gap_correlation']:.2f}" if mouth["gap_correlation"] is not None else "-"
-    console.print(f"mouth: {_number(mouth['error_mm'], 2)} mm (a still mouth: {still} mm); gap r = {gap}")
+    still, gap = number(mouth["still_mouth_error_mm"], 2), mouth["gap_correlation"]
+    console.print(f"mouth: {number(mouth['error_mm'], 2)} mm (a still mouth: {still} mm); gap r = {gap}")
     for who in ("shown", "tracked"):
         found = lips[who]["closed_share"]
         closed = f"{found:.0%}" if found is not None else "-"
         console.print(f"lips, {who}: closed at {closed} of {lips['closures']} p, b, m ({lips['phones_from']})")
-    console.print(_table("look-ahead ms", [*_sweeps(mouth)]))
-    console.print(_table("head", figures["head"]))
-    console.print(_table("pictures", figures["picture"]))
+    console.print(_table("look-ahead", _sweeps(mouth), {key: (key, 2) for key in SWEEPS.values()}))
+    console.print(_table("head", figures["head"], HEAD))
+    console.print(_table("pictures", figures["picture"], PICTURE))
 
 
 def _sweeps(mouth: dict[str, Any]) -> list[dict[str, Any]]:
-    heard = {row["look_ahead_ms"]: row["error_mm"] for row in mouth["heard_less"]}
-    trained = {row["look_ahead_ms"]: row["error_mm"] for row in mouth["trained"] or []}
-    return [
-        {"name": str(ms), "this network, mm": heard.get(ms), **({"trained for it, mm": trained[ms]} if trained else {})}
-        for ms in sorted({*heard, *trained})
-    ]
+    rows: dict[int, dict[str, Any]] = {}
+    for kind, label in SWEEPS.items():
+        for row in mouth[kind] or []:
+            named = {"name": f"{row['look_ahead_ms']} ms", **dict.fromkeys(SWEEPS.values())}
+            rows.setdefault(row["look_ahead_ms"], named)[label] = row["error_mm"]
+    return [rows[ms] for ms in sorted(rows)]
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+def _table(title: str, rows: list[dict[str, Any]], columns: dict[str, tuple[str, int]]) -> Table:
     from rich.table import Table
 
+    from ..train.evaluate.tables import number
     from .console import text
 
-    keys = [key for key in rows[0] if key not in ("name", "pictures") and any(row.get(key) for row in rows)]
+    kept = {key: column for key, column in columns.items() if any(row[key] for row in rows)}
     table = Table(box=None, pad_edge=False)
-    table.add_column(title)
-    for key in keys:
-        table.add_column(key.replace("_", " "), justify="right")
+    table.add_column(title, no_wrap=True)
+    for label, _ in kept.values():
+        table.add_column(label, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(text(row["name"]), *(_number(row.get(key), 3) for key in keys))
+        table.add_row(text(row["name"]), *(number(row[key], places) for key, (_, places) in kept.items()))
     return table
-
-
-def _number(found: dict[str, float] | None, places: int) -> str:
-    if found is None:
-        return "-"
-    return f"{found['mean']:.{places}f} ± {found['deviation']:.{places}f}"

@@ -91,7 +91,7 @@ def test_tables_for_people(invoke: Invoke, footage: Path) -> None:
     result = invoke("evaluate", "demo", "--video", footage, *options)
     assert result.exit_code == 0, result.output
     assert "still head" in result.output
-    assert "psnr db" in result.output
+    assert "PSNR, dB" in result.output
     assert sum(line.startswith("demo") for line in result.output.splitlines()) == 5  # heading, and twice in each table
 
 

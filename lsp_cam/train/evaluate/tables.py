@@ -23,14 +23,15 @@ PICTURE = {
 
 def number(found: dict[str, float] | None, places: int) -> str:
     """`mean ± deviation`."""
-    return "–" if found is None else f"{found['mean']:.{places}f} ± {found['deviation']:.{places}f}"
+    if found is None:
+        return "–"
+    varied = f" ± {found['deviation']:.{places}f}" if found["deviation"] else ""
+    return f"{found['mean']:.{places}f}{varied}"
 
 
 def _cell(found: dict[str, float] | None, places: int) -> str:
-    if found is None:
-        return "–"
-    varied = f" <i>± {found['deviation']:.{places}f}</i>" if found["deviation"] else ""
-    return f"{found['mean']:.{places}f}{varied}"
+    value, varied, deviation = number(found, places).partition(" ± ")
+    return f"{value} <i>± {deviation}</i>" if varied else value
 
 
 def _table(heads: list[str], rows: list[list[str]], paper: list[str] | None = None) -> str:
