@@ -1,14 +1,20 @@
-"""Sound as other microphones would have taken it: gain, noise and band limits, so that none is a foreign land."""
+"""Sound as other microphones and calls would have taken it, so that none is a foreign land."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lsp_cam.packets import SAMPLE_RATE_HZ
+from lsp_cam.train.codec import through_codec
 
 
-def augment(audio: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random variant of `audio` (S,), same length; about a third of the time unchanged but for its gain."""
+def augment(audio: NDArray[np.float32], rng: np.random.Generator, coded: float = 0.0) -> NDArray[np.float32]:
+    """A random variant of `audio` (S,), same length: band limits, noise, gain, and with probability `coded` a codec.
+
+    A codec costs about a thousand times what the rest does, which is why it is asked for.
+    """
     out = audio
+    if coded and rng.random() < coded:
+        out = through_codec(out, rng)
     if rng.random() < 0.5:
         out = _limit_band(out, rng)
     if rng.random() < 0.5:

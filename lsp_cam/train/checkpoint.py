@@ -18,13 +18,13 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def save(path: Path, step: int, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator) -> None:
+def save(path: Path, step: int, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator | None) -> None:
     """Write everything that the next step depends on; the file is either the old or the new one, never half."""
     state = {
         "step": step,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "rng": rng.bit_generator.state,
+        "rng": rng.bit_generator.state if rng else None,
         "torch_rng": torch.get_rng_state(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,14 +33,15 @@ def save(path: Path, step: int, model: nn.Module, optimizer: Optimizer, rng: np.
     os.replace(partial, path)
 
 
-def resume(path: Path, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator) -> int:
+def resume(path: Path, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator | None) -> int:
     """Load what `save` wrote, if there is any; returns the number of steps already done."""
     if not path.exists():
         return 0
     state: dict[str, Any] = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    rng.bit_generator.state = state["rng"]
+    if rng:
+        rng.bit_generator.state = state["rng"]
     torch.set_rng_state(state["torch_rng"])
     return int(state["step"])
 
@@ -48,6 +49,17 @@ def resume(path: Path, model: nn.Module, optimizer: Optimizer, rng: np.random.Ge
 def load_model(path: Path, model: nn.Module) -> None:
     """Load only the weights of a checkpoint."""
     model.load_state_dict(torch.load(path, weights_only=True)["model"])
+
+
+def save_if_best(path: Path, score: float, model: dict[str, torch.Tensor]) -> bool:
+    """Keep the weights at `path` if nothing there validated as low; the file is the old one or the new, never half."""
+    if path.exists() and float(torch.load(path, weights_only=True)["score"]) <= score:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save({"score": score, "model": model}, partial)
+    os.replace(partial, path)
+    return True
 
 
 def log_row(path: Path, **values: float) -> None:

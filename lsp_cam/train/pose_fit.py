@@ -4,7 +4,6 @@ A clip of minutes is little for a network of four million weights, so noise on t
 weight decay and the best of all validations guard against a head that wanders off.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,10 +109,7 @@ def fit(motion: Motion, config: Config) -> Path:
     optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.decay)
     rng = np.random.default_rng(config.seed)
     last = int(len(motion.poses) * config.train_share)
-    best = np.inf
     for step in range(checkpoint.resume(path, model, optimizer, rng), config.steps):
-        if best_path.exists():
-            best = float(torch.load(best_path, weights_only=True)["nll"])
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         loss = loss_of(model, motion, last, config, rng)
         optimizer.zero_grad()
@@ -124,19 +120,11 @@ def fit(motion: Motion, config: Config) -> Path:
         if final or (step + 1) % config.check_every == 0:
             now = validate(model, motion, last)
             checkpoint.log_row(config.out / "pose_check.csv", step=step + 1, nll=now)
-            if now < best:
-                _save_best(best_path, now, unscaled(model, motion.scale))
+            checkpoint.save_if_best(best_path, now, unscaled(model, motion.scale))
         if final or (step + 1) % config.save_every == 0:
             checkpoint.save(path, step + 1, model, optimizer, rng)
         checkpoint.log_row(config.out / "pose.csv", step=step + 1, loss=loss.item())
     return best_path
-
-
-def _save_best(path: Path, nll: float, model: dict[str, Tensor]) -> None:
-    """Write the best weights so far, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    torch.save({"nll": nll, "model": model}, partial)
-    os.replace(partial, path)
 
 
 def unscaled(model: PoseNet, scale: NDArray[np.float32]) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Pre-training of the speech encoder on unlabelled speech (section 3.1): foresee the mel row `shift` rows ahead."""
 
-import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,32 +10,56 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from lsp_cam.errors import AudioError
 from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.stages.mel import PIECE_SAMPLES, ROW_RATE_HZ, mel_rows
 from lsp_cam.train import checkpoint
 from lsp_cam.train.augment import augment
 from lsp_cam.train.corpus import Corpus, load_corpus
+from lsp_cam.train.encoder import save_encoder
 from lsp_cam.train.models.speech import SpeechForesight
+
+ENCODER_FILE = "speech_encoder.npz"
 
 
 @dataclass(frozen=True)
 class Config:
-    """What to train on and how long."""
+    """What to train on and how long; `coded`: share of the recordings that go through a codec first."""
 
     folders: tuple[Path, ...]
     cache: Path
     out: Path
-    steps: int = 300
-    batch: int = 64
-    rows: int = 200
+    steps: int = 3000
+    batch: int = 32
+    rows: int = 160
     shift: int = 3
     rate: float = 1.5e-3
     last_rate: float = 5e-5
     clip: float = 1.0
+    coded: float = 0.1
     seed: int = 1
     threads: int = 2
+    by_folder: bool = False
     save_every: int = 25
-    check_every: int = 50
+    check_every: int = 100
+
+
+@dataclass(frozen=True)
+class Validation:
+    """L1 on held-out speakers: of the model, and of repeating the last row."""
+
+    model: float
+    repeat_last: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands: steps done of all, the last loss, the last validation if there was one."""
+
+    step: int
+    steps: int
+    loss: float
+    held_out: Validation | None
 
 
 def draw(corpus: Corpus, files: list[str], config: Config, rng: np.random.Generator, vary: bool) -> Tensor:
@@ -46,7 +70,7 @@ def draw(corpus: Corpus, files: list[str], config: Config, rng: np.random.Genera
     for k, which in enumerate(rng.choice(len(files), config.batch, p=lengths / lengths.sum())):
         latest = max(0.0, lengths[which] / SAMPLE_RATE_HZ - seconds)
         audio = corpus.audio(files[which], rng.uniform(0, latest), seconds)
-        batch[k] = mel_rows(augment(audio, rng) if vary else audio, config.rows)
+        batch[k] = mel_rows(augment(audio, rng, config.coded) if vary else audio, config.rows)
     return torch.from_numpy(batch)
 
 
@@ -54,14 +78,6 @@ def loss_of(model: SpeechForesight, mel: Tensor, shift: int) -> Tensor:
     """L1 between foreseen and true rows; the first half second is only listened to, as states start empty."""
     start = min(60, mel.shape[1] // 4)
     return functional.l1_loss(model(mel[:, :-shift])[:, start:], mel[:, start + shift :])
-
-
-@dataclass(frozen=True)
-class Validation:
-    """L1 on held-out speakers: of the model, and of repeating the last row."""
-
-    model: float
-    repeat_last: float
 
 
 def validate(model: SpeechForesight, batches: list[Tensor], shift: int) -> Validation:
@@ -92,18 +108,28 @@ def untrained_loss(train: list[Tensor], held_out: list[Tensor], shift: int, ridg
     return float(np.mean([np.abs(a @ head - b).mean() for a, b in map(features, held_out)]))
 
 
-def fit(config: Config) -> Path:
-    """Train, resuming from the last checkpoint if there is one; returns the checkpoint's path."""
+def speakers_apart(corpus: Corpus, by_folder: bool) -> tuple[list[str], list[str]]:
+    """Files to train on and to validate on, no speaker in both; AudioError if that leaves one of them empty."""
+    train, held_out = corpus.files(False, by_folder), corpus.files(True, by_folder)
+    if not train or not held_out:
+        raise AudioError(
+            f"The {len(corpus.spans)} recordings leave no speakers to validate on, since about one in ten is held out. "
+            "Add recordings of more people; a file counts as one speaker, or its folder does with --speakers folder."
+        )
+    return train, held_out
+
+
+def fit(config: Config, tell: Callable[[Progress], None] = lambda _: None) -> Path:
+    """Train, resuming from the last checkpoint if there is one; returns the path of the best encoder (half floats)."""
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
     corpus = load_corpus(list(config.folders), config.cache)
-    train, held_out = corpus.files(held_out=False), corpus.files(held_out=True)
+    train, held_out = speakers_apart(corpus, config.by_folder)
     fixed = np.random.default_rng(config.seed + 1)
-    checks = [draw(corpus, held_out, config, fixed, vary=False) for _ in range(2)]
-    model = SpeechForesight()
+    checks = [draw(corpus, held_out, config, fixed, vary=False) for _ in range(4)]
+    model, rng = SpeechForesight(), np.random.default_rng(config.seed)
     optimizer = torch.optim.Adam(model.parameters(), config.rate)
-    rng = np.random.default_rng(config.seed)
-    path = config.out / "speech.pt"
+    path, best_path = config.out / "speech.pt", config.out / "speech_best.pt"
     for step in range(checkpoint.resume(path, model, optimizer, rng), config.steps):
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         loss = loss_of(model, draw(corpus, train, config, rng, vary=True), config.shift)
@@ -111,28 +137,22 @@ def fit(config: Config) -> Path:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
-        last = step + 1 == config.steps
+        last, now = step + 1 == config.steps, None
         if last or (step + 1) % config.check_every == 0:
             now = validate(model, checks, config.shift)
             scores = {"held_out": now.model, "repeat": now.repeat_last}
             checkpoint.log_row(config.out / "speech_check.csv", step=step + 1, **scores)
+            checkpoint.save_if_best(best_path, now.model, model.state_dict())
         if last or (step + 1) % config.save_every == 0:
             checkpoint.save(path, step + 1, model, optimizer, rng)
         checkpoint.log_row(config.out / "speech.csv", step=step + 1, loss=loss.item())
-    return path
+        tell(Progress(step + 1, config.steps, loss.item(), now))
+    return _stored(config.out)
 
 
-def main() -> None:
-    """Command line for the days before `lsp-cam train speech` exists."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
-    parser.add_argument("--out", type=Path, default=Path("runs/speech"))
-    parser.add_argument("--steps", type=int, default=Config.steps)
-    parser.add_argument("--threads", type=int, default=Config.threads)
-    options = parser.parse_args()
-    fit(Config(tuple(options.folders), options.cache, options.out, options.steps, threads=options.threads))
-
-
-if __name__ == "__main__":
-    main()
+def _stored(out: Path) -> Path:
+    """The best encoder as the file that the rest of the program reads."""
+    model = SpeechForesight()
+    checkpoint.load_model(out / "speech_best.pt", model)
+    save_encoder(out / ENCODER_FILE, model.encoder)
+    return out / ENCODER_FILE

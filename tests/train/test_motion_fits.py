@@ -21,7 +21,7 @@ def pool() -> Pool:
 
 
 def test_mouth_learns_and_resumes_identically(pool: Pool, tmp_path: Path) -> None:
-    config = mouth_fit.Config(tmp_path / "a", steps=6, batch=2, frames=30, threads=1, save_every=3, check_every=6)
+    config = mouth_fit.Config(tmp_path / "a", steps=6, batch=2, frames=30, threads=1, save_every=3, check_every=3)
     whole = torch.load(mouth_fit.fit(pool, pool, config), weights_only=True)["model"]
     losses = np.loadtxt(config.out / "mouth.csv", delimiter=",", skiprows=1)[:, 1]
     assert losses[-1] < losses[0]
@@ -71,3 +71,32 @@ def test_a_pose_hears_its_look_ahead_and_sees_the_pose_before() -> None:
     motion = pose_fit.Motion(poses, np.ones(POSE, np.float32), np.repeat(steps[None, :, None], 1024, axis=2))
     features, history, target = motion.rows(10, 10 + RECEPTIVE_FIELD, 0)
     assert (target[0, 0], history[0, 0], features[0, 0]) == (10, 9, 10 + pose_fit.LOOK_AHEAD)
+
+
+def test_the_mouth_that_validated_best_is_kept(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([2.0, 1.0, 3.0])
+    monkeypatch.setattr(mouth_fit, "validate", lambda *_: {"raw_mm": 9.0, "projected_mm": next(errors), "still_mm": 9})
+    config = mouth_fit.Config(tmp_path, steps=3, batch=2, frames=8, threads=1, save_every=1, check_every=1)
+    best = torch.load(mouth_fit.fit(pool, pool, config), weights_only=True)
+    last = torch.load(tmp_path / "mouth.pt", weights_only=True)
+    assert best["score"] == 1.0
+    assert not torch.equal(best["model"]["fc.6.weight"], last["model"]["fc.6.weight"])
+
+
+def test_a_mouth_can_begin_with_what_another_learned(pool: Pool, tmp_path: Path) -> None:
+    taught = mouth_fit.begin(pool).state_dict()
+    taught["fc.6.bias"] = taught["fc.6.bias"] + 100
+    config = mouth_fit.Config(tmp_path, steps=1, batch=2, frames=8, threads=1)
+    began = torch.load(mouth_fit.fit(pool, pool, config, taught), weights_only=True)["model"]
+    torch.testing.assert_close(began["fc.6.bias"], taught["fc.6.bias"], atol=0.01, rtol=0)
+
+
+def test_loss_is_the_distance_of_points_and_of_the_lips() -> None:
+    truth = torch.zeros(1, 2, 75)
+    moved = truth + torch.tensor([3.0, 0.0, 4.0]).repeat(25)  # all points alike: no gap changes
+    assert float(mouth_fit.loss_of(moved, truth, gap=1.0)) == pytest.approx(5.0, rel=1e-3)
+    assert float(mouth_fit.loss_of(moved, truth, gap=1.0, squared=True)) == pytest.approx(25 / 3)
+    parted = truth.clone()
+    parted[..., mouth_fit._UPPER] += 2.0
+    alone, with_gap = (float(mouth_fit.loss_of(parted, truth, gap)) for gap in (0.0, 1.0))
+    assert with_gap - alone == pytest.approx(2.0)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from lsp_cam.train.corpus import is_held_out, load_corpus
-from lsp_cam.train.speech_fit import Config, fit, untrained_loss
+from lsp_cam.train.encoder import load_encoder
+from lsp_cam.train.models.speech import SpeechEncoder
+from lsp_cam.train.speech_fit import Config, Progress, fit, untrained_loss
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +38,33 @@ def config(folder: Path, tmp_path: Path) -> Config:
         batch=2,
         rows=40,
         threads=1,
+        coded=0.3,
         save_every=3,
         check_every=3,
     )
 
 
 def test_loss_falls_and_a_killed_run_ends_as_an_unkilled_one(config: Config) -> None:
-    whole = torch.load(fit(config), weights_only=True)["model"]
+    told: list[Progress] = []
+    whole = np.load(fit(config, told.append))
     losses = np.loadtxt(config.out / "speech.csv", delimiter=",", skiprows=1)[:, 1]
     assert losses[-1] < losses[0]
     parts = dataclasses.replace(config, out=config.out.parent / "parts")
     _stop_after(parts, 4)  # between two checkpoints
-    resumed = torch.load(fit(parts), weights_only=True)["model"]
-    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    resumed = np.load(fit(parts))
+    assert all(np.array_equal(whole[key], resumed[key]) for key in whole.files)
+    assert [now.step for now in told] == [1, 2, 3, 4, 5, 6]
+    assert [now.step for now in told if now.held_out] == [3, 6]
+    _is_the_best(config, load_encoder(config.out / "speech_encoder.npz"))
+
+
+def _is_the_best(config: Config, encoder: SpeechEncoder) -> None:
+    """The encoder that is stored is that of the checkpoint with the lowest score in the curve."""
+    kept = torch.load(config.out / "speech_best.pt", weights_only=True)
+    curve = np.loadtxt(config.out / "speech_check.csv", delimiter=",", skiprows=1)
+    assert kept["score"] == pytest.approx(curve[:, 1].min(), rel=1e-4)
+    for key, value in encoder.state_dict().items():
+        torch.testing.assert_close(value, kept["model"][f"encoder.{key}"], atol=1e-4, rtol=1e-3)
 
 
 def _stop_after(config: Config, steps: int) -> None:
