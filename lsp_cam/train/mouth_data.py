@@ -49,10 +49,14 @@ class SupervisedSpeech:
         spans = self._truth.spans
         return [Utterance(name, self._truth.speakers[name], b - a) for name, (a, b) in spans.items()]
 
+    def recorded(self, utterance: Utterance) -> NDArray[np.float32]:
+        """Samples (S,) as they were recorded."""
+        place = self._places[utterance.name]
+        return self._corpus.audio(place.file, place.start_s, place.duration_s)
+
     def audio(self, utterance: Utterance) -> NDArray[np.float32]:
         """Samples (S,); six in ten training utterances are varied, always in the same way."""
-        place = self._places[utterance.name]
-        audio = self._corpus.audio(place.file, place.start_s, place.duration_s)
+        audio = self.recorded(utterance)
         rng = np.random.default_rng([self._seed, int(utterance.name)])
         varied = not is_held_out(utterance.speaker) and rng.random() < 0.6
         return augment(audio, rng) if varied else audio

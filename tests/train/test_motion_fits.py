@@ -100,3 +100,16 @@ def test_loss_is_the_distance_of_points_and_of_the_lips() -> None:
     parted[..., mouth_fit._UPPER] += 2.0
     alone, with_gap = (float(mouth_fit.loss_of(parted, truth, gap)) for gap in (0.0, 1.0))
     assert with_gap - alone == pytest.approx(2.0)
+
+
+def test_calm_keeps_nods_and_takes_most_of_the_sway() -> None:
+    t = np.arange(3600) / 60
+    sway, nods = 4 * np.sin(2 * np.pi * t / 20), np.sin(2 * np.pi * t / 1.5)
+    calm = pose_fit.Calm(slow_s=2.0, slow_share=0.25)
+    six = np.stack([3 + sway + nods] * 6, axis=1)
+    left = calm(six, 60.0)
+    np.testing.assert_allclose(left.mean(axis=0), six.mean(axis=0), atol=1e-6)
+    inner = slice(600, -600)  # away from the ends
+    swaying, nodding = (np.dot(left[inner, 0], w[inner]) / np.dot(w[inner], w[inner]) for w in (sway, nods))
+    assert 0.25 < swaying < 0.45
+    assert nodding == pytest.approx(1.0, abs=0.05)
