@@ -15,7 +15,7 @@ from lsp_cam.subject import Subject, npz_bytes, write_bundle
 from lsp_cam.train import render_fit
 from lsp_cam.train.candidates import candidate_frames
 from lsp_cam.train.closed_mouth import closed_mouth
-from lsp_cam.train.demo_motion import FPS, Plan, load_encoder, load_mouth
+from lsp_cam.train.demo_motion import FPS, Plan, load_base, load_encoder, load_mouth
 from lsp_cam.train.export import mouth_onnx, pose_onnx, pose_speech_onnx, speech_onnx
 from lsp_cam.train.halve import halved
 from lsp_cam.train.landmarks import EYES_AND_BROWS
@@ -128,7 +128,7 @@ def build(plan: Plan, root: Path, blend: float) -> Subject:
     tracked = read_tracked(plan.synthetic)
     clip = tracked.at_rate(FPS)
     frames = cache_footage(plan.synthetic / "footage.mp4", plan.runs / "cache" / "footage.rgb")
-    base = np.load(plan.runs / "demo" / "feature_base.npy")
+    base = load_base(plan)
     quiet = silent_frames(plan.synthetic / "phones.json", len(clip.points), FPS)
     files = {
         **networks(plan),

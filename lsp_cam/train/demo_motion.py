@@ -9,21 +9,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lsp_cam.stages.mel import mel_rows
+from lsp_cam.train import encoder as encoders
 from lsp_cam.train import mouth_fit, pose_fit
 from lsp_cam.train.augment import augment
 from lsp_cam.train.checkpoint import load_model
 from lsp_cam.train.corpus import is_held_out, load_corpus
 from lsp_cam.train.features import FeatureStore, compute_features, encode
 from lsp_cam.train.models.mouth import MouthNet
-from lsp_cam.train.models.speech import HIDDEN, SpeechEncoder, SpeechForesight
+from lsp_cam.train.models.speech import HIDDEN, SpeechEncoder
 from lsp_cam.train.mouth_data import Pool, SupervisedSpeech, clip_displacement, pool_of
 from lsp_cam.train.neighbours import Projector
+from lsp_cam.train.speech_fit import ENCODER_FILE
+from lsp_cam.train.speech_tune import Listener
 from lsp_cam.train.synthetic import MouthTruth, read_mouth_truth, read_tracked
 from lsp_cam.train.tracked import Tracked
 
 FPS = 60.0
+BASE_FILE = "feature_base.npy"
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class Plan:
     projected_share: float = 0.3
     base_rows: int = 8192
     checks: int = 60
-    train_share: float = 0.85
+    train_share: float = 0.8
     threads: int = 2
     seed: int = 1
-    mouth_steps: int = 500
-    pose_steps: int = 250
+    mouth_steps: int = 300
+    mouth_rate: float = 5e-4
+    pose_steps: int = 220
     variants: int = 4
 
     @property
@@ -55,11 +61,20 @@ class Plan:
 
 
 def load_encoder(plan: Plan) -> SpeechEncoder:
-    """The pre-trained speech encoder."""
+    """The speech encoder that `demo_speech` tuned, or the one that ships where nothing was tuned."""
     torch.set_num_threads(plan.threads)
-    model = SpeechForesight()
-    load_model(plan.runs / "speech" / "speech.pt", model)
-    return model.encoder.eval()
+    tuned = plan.runs / "listener" / ENCODER_FILE
+    return encoders.load_encoder(tuned if tuned.exists() else None)
+
+
+def taught_mouth(plan: Plan) -> dict[str, Tensor] | None:
+    """The mouth that learned together with the encoder, if it is there."""
+    path = plan.runs / "listener" / "listener.pt"
+    if not path.exists():
+        return None
+    listener = Listener()
+    load_model(path, listener)
+    return listener.mouth.state_dict()
 
 
 def _share(name: str) -> float:
@@ -69,8 +84,9 @@ def _share(name: str) -> float:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that both motion networks are trained on."""
+    """Everything that both motion networks are trained on; `cache`: for what follows from this encoder."""
 
+    cache: Path
     truth: MouthTruth
     clip: Tracked
     store: FeatureStore
@@ -86,15 +102,20 @@ def prepare(plan: Plan) -> Material:
     spoken = sound.utterances()
     checking = sorted((u for u in spoken if is_held_out(u.speaker)), key=lambda u: _share(u.name))[: plan.checks]
     training = [u for u in spoken if not is_held_out(u.speaker) and _share(u.name) < plan.utterance_share]
-    store = compute_features(encoder, training + checking, sound.audio, plan.runs / "cache" / "features")
+    cache = cache_of(plan, encoder)
+    store = compute_features(encoder, training + checking, sound.audio, cache / "features")
     clip = read_tracked(plan.synthetic).at_rate(FPS)
-    features = clip_features(plan, encoder, len(clip.points))
-    return Material(truth, clip, store, [u.name for u in training], [u.name for u in checking], features)
+    features = clip_features(plan, encoder, len(clip.points), cache / "clip_features.npy")
+    return Material(cache, truth, clip, store, [u.name for u in training], [u.name for u in checking], features)
 
 
-def clip_features(plan: Plan, encoder: SpeechEncoder, frames: int) -> NDArray[np.float32]:
+def cache_of(plan: Plan, encoder: SpeechEncoder) -> Path:
+    """The folder of what was computed with this encoder and no other."""
+    return plan.runs / "cache" / encoders.fingerprint(encoder)
+
+
+def clip_features(plan: Plan, encoder: SpeechEncoder, frames: int, cached: Path) -> NDArray[np.float32]:
     """Features (V, T, 1024) of the clip's sound: as it is, and as other microphones would have taken it."""
-    cached = plan.runs / "cache" / "clip_features.npy"
     if cached.exists():
         return np.asarray(np.load(cached), np.float32)
     corpus = load_corpus([plan.synthetic], plan.runs / "cache" / "clip")
@@ -108,14 +129,13 @@ def clip_features(plan: Plan, encoder: SpeechEncoder, frames: int) -> NDArray[np
 
 def feature_base(plan: Plan, material: Material) -> NDArray[np.float16]:
     """Rows (M, 512) of the training speakers and of the clip, drawn once and kept."""
-    path = plan.runs / "demo" / "feature_base.npy"
+    path = material.cache / BASE_FILE
     if not path.exists():
         rng = np.random.default_rng(plan.seed)
         spans = np.array([material.store.spans[name] for name in material.train])
         which = rng.choice(len(spans), plan.base_rows, p=np.diff(spans)[:, 0] / np.diff(spans).sum())
         places = (2 * (spans[which, 0] + rng.random(len(which)) * np.diff(spans)[which, 0])).astype(int)
         rows = np.asarray(material.store.rows[np.sort(places)])
-        path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, rows)
     return np.asarray(np.load(path), np.float16)
 
@@ -123,7 +143,7 @@ def feature_base(plan: Plan, material: Material) -> NDArray[np.float16]:
 def project_some(plan: Plan, material: Material, project: Projector) -> FeatureStore:
     """Projected features of a share of the training utterances and of those that check (kept on disk)."""
     chosen = [n for n in material.train if _share(n + "p") < plan.projected_share] + material.held_out
-    index, block = plan.runs / "cache" / "projected.json", plan.runs / "cache" / "projected.f16"
+    index, block = material.cache / "projected.json", material.cache / "projected.f16"
     if not index.exists():
         spans, place = {}, 0
         with block.open("wb") as out:
@@ -144,24 +164,26 @@ def train_mouth(plan: Plan, material: Material) -> Path:
     train = pool_of(material.train, material.store, projected, material.truth)
     held_out = pool_of(material.held_out, material.store, projected, material.truth)
     train = _with_clip(plan, material, project, train)
-    config = mouth_fit.Config(plan.runs / "mouth", plan.mouth_steps, threads=plan.threads, seed=plan.seed)
-    return mouth_fit.fit(train, held_out, config)
+    config = mouth_fit.Config(
+        plan.runs / "mouth", plan.mouth_steps, rate=plan.mouth_rate, threads=plan.threads, seed=plan.seed
+    )
+    return mouth_fit.fit(train, held_out, config, taught_mouth(plan))
 
 
 def _with_clip(plan: Plan, material: Material, project: Projector, pool: Pool) -> Pool:
     """The pool and the clip's first part, in every variant of its sound."""
     last = int(len(material.clip.points) * plan.train_share)
     truth = clip_displacement(material.clip)[:last]
-    for features, moved in zip(material.clip_features, clip_projected(plan, material, project), strict=True):
+    for features, moved in zip(material.clip_features, clip_projected(material, project), strict=True):
         pool.raw.append(features[:last].astype(np.float16))
         pool.projected.append(moved[:last].astype(np.float16))
         pool.truth.append(truth)
     return pool
 
 
-def clip_projected(plan: Plan, material: Material, project: Projector) -> NDArray[np.float32]:
+def clip_projected(material: Material, project: Projector) -> NDArray[np.float32]:
     """Projected features (V, T, 1024) of the clip's sound."""
-    cached = plan.runs / "cache" / "clip_projected.npy"
+    cached = material.cache / "clip_projected.npy"
     if not cached.exists():
         moved = [project(f.reshape(-1, HIDDEN)).reshape(f.shape) for f in material.clip_features]
         np.save(cached, np.stack(moved).astype(np.float16))
@@ -171,15 +193,20 @@ def clip_projected(plan: Plan, material: Material, project: Projector) -> NDArra
 def train_pose(plan: Plan, material: Material) -> Path:
     """Train the head pose on the clip, on features as the running program gives them: projected, and raw."""
     project = Projector(feature_base(plan, material).astype(np.float32))
-    moved = clip_projected(plan, material, project)
+    moved = clip_projected(material, project)
     motion = pose_fit.motion_of(material.clip, np.concatenate([moved, material.clip_features]))
     return pose_fit.fit(motion, pose_fit.Config(plan.runs / "pose", plan.pose_steps, threads=plan.threads))
+
+
+def load_base(plan: Plan) -> NDArray[np.float16]:
+    """The feature base that goes with the encoder, drawn when the motion networks were trained."""
+    return np.asarray(np.load(cache_of(plan, load_encoder(plan)) / BASE_FILE), np.float16)
 
 
 def load_mouth(plan: Plan) -> MouthNet:
     """The trained mouth network."""
     model = MouthNet()
-    load_model(plan.runs / "mouth" / "mouth.pt", model)
+    load_model(plan.runs / "mouth" / "mouth_best.pt", model)
     return model.eval()
 
 
