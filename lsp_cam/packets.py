@@ -79,6 +79,14 @@ class MouthFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class GatesFrame:
+    """What speech adds inside the gates of the head-pose network. `gates` (14, 256), a row for each layer."""
+
+    frame: int
+    gates: Float32
+
+
+@dataclass(frozen=True, slots=True)
 class PoseFrame:
     """Predicted head motion about the subject's mean, before amplification and smoothing.
 

@@ -24,6 +24,7 @@ from .packets import (
 )
 from .stages.face import FaceStage
 from .stages.featuremap import FeatureMapStage
+from .stages.gates import GatesStage
 from .stages.head import ClipHead, LiveHead
 from .stages.manifold import ManifoldStage
 from .stages.mel import MelStage
@@ -48,9 +49,10 @@ _NEXT = {
     "voice": (),
     "mel": ("speech",),
     "speech": ("manifold",),
-    "manifold": ("mouth", "pose"),
+    "manifold": ("mouth", "gates"),
     "mouth": ("shape",),
     "shape": (),
+    "gates": ("pose",),
     "pose": ("head",),
     "head": (),
     "steer": ("face",),
@@ -217,6 +219,7 @@ def motion_stages(subject: Subject, engine: Engine, config: PipelineConfig) -> d
         "speech": SpeechStage.from_subject(subject, engine),
         "manifold": ManifoldStage.from_subject(subject),
         "mouth": mouth,
+        "gates": GatesStage.from_subject(subject, engine),
         "pose": pose,
         "shape": LiveShape.from_subject(subject)
         if live

@@ -8,6 +8,7 @@ import numpy as np
 
 from lsp_cam.backends.base import Model
 from lsp_cam.backends.ort import OrtEngine
+from lsp_cam.stages.gates import GatesStage
 from lsp_cam.stages.mouth import MouthConfig, MouthStage
 from lsp_cam.stages.pose import PoseConfig, PoseStage
 from lsp_cam.stages.speech import SpeechStage
@@ -36,11 +37,11 @@ def model(make_release: Any, case: Any, network: str) -> Model:
     return ENGINE.load(export(state_dict(make_release, case, network)), network)
 
 
-def pose_speech(make_release: Any, case: Any) -> Model:
+def gates_stage(make_release: Any, case: Any) -> GatesStage:
     """The part of the head-pose network that sees speech alone."""
     from lsp_cam.train.export import pose_speech_onnx
 
-    return ENGINE.load(pose_speech_onnx(state_dict(make_release, case, "Audio2Headpose")), "pose speech")
+    return GatesStage(ENGINE.load(pose_speech_onnx(state_dict(make_release, case, "Audio2Headpose")), "pose speech"))
 
 
 def speech_stage(make_release: Any, case: Any) -> SpeechStage:
@@ -55,5 +56,4 @@ def pose_stage(
     make_release: Any, case: Any, seed: int = 0, sigma_scale: float = 0.0, pad_tail: bool = False
 ) -> PoseStage:
     config = PoseConfig(sigma_scale=sigma_scale)
-    speech = pose_speech(make_release, case)
-    return PoseStage(speech, model(make_release, case, "Audio2Headpose"), config, seed, pad_tail=pad_tail)
+    return PoseStage(model(make_release, case, "Audio2Headpose"), config, seed, pad_tail=pad_tail)

@@ -41,11 +41,10 @@ class Model(Protocol):
 
 
 class Engine(Protocol):
-    """Loads models for one machine. `threads`: what the renderer may use; `small_threads`: what a small network may."""
+    """Loads models for one machine. `threads`: what a network may use."""
 
     name: str
     threads: int
-    small_threads: int
 
     def load(self, onnx: bytes, name: str, threads: int | None = None) -> Model:
         """A model from the bytes of an ONNX file; raises ModelError if it does not load.

@@ -45,15 +45,13 @@ class OrtModel:
 class OrtEngine:
     """Loads sessions on the CPU with `threads` threads each; they spin within a run, and sleep between runs.
 
-    shared: networks run beside one another, as they do on air. Then nothing spins and small networks keep to one
-    thread: what they win alone they take from the renderer.
+    shared: networks run beside one another, as they do on air. Then nothing spins.
     """
 
     name = "onnxruntime"
 
     def __init__(self, threads: int = 2, *, shared: bool = False) -> None:
         self.threads = threads
-        self.small_threads = 1 if shared else min(threads, 2)
         self._spinning = ("session.intra_op.allow_spinning", "0") if shared else ("session.force_spinning_stop", "1")
 
     def load(self, onnx: bytes, name: str, threads: int | None = None) -> OrtModel:

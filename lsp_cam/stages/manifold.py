@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..errors import BundleError
-from ..packets import Float32, ProjectedFrame, SpeechFrame
+from ..packets import ROWS_PER_FRAME, Float32, ProjectedFrame, SpeechFrame
 from ..subject import Subject
 from .neighbours import NeighbourSearch
 from .speech import FEATURES
@@ -32,23 +32,31 @@ class ManifoldConfig:
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
-def barycentric_weights(row: Float32, near: Float32) -> NDArray[np.float64]:
-    """Weights (K,), their sum 1, that best rebuild row (F,) from near (K, F).
+def barycentric_weights(rows: Float32, near: Float32) -> NDArray[np.float64]:
+    """Weights (n, K), each row's sum 1, that best rebuild rows (n, F) from near (n, K, F).
 
     Least squares about the neighbours' mean: every weight is 1/K plus a share, and the shares sum to zero of
     themselves, because the neighbours' offsets from their mean do.
     """
-    count = len(near)
-    exact = near.astype(np.float64)
-    mean = exact.sum(0) / count
-    offsets = exact - mean
-    gram = offsets @ offsets.T
-    ridge = RIDGE * gram.trace() / count + np.finfo(np.float64).tiny
-    return 1 / count + np.linalg.solve(gram + ridge * np.eye(count), offsets @ (row - mean))
+    count = near.shape[1]
+    mean = near.sum(1, dtype=np.float64, keepdims=True) / count
+    offsets = near - mean
+    gram = offsets @ offsets.swapaxes(1, 2)
+    ridge = RIDGE * np.einsum("nkk->n", gram) / count + np.finfo(np.float64).tiny
+    share = offsets @ (rows[:, None] - mean).swapaxes(1, 2)
+    solved: NDArray[np.float64] = np.linalg.solve(gram + ridge[:, None, None] * np.eye(count), share)
+    return np.asarray(1 / count + solved[..., 0])
+
+
+@dataclass(slots=True)
+class ManifoldState:
+    """A frame that waits for its partner."""
+
+    waiting: SpeechFrame | None = None
 
 
 class ManifoldStage:
-    """SpeechFrame -> ProjectedFrame, one for one. base: (N, F); BundleError if it has too few rows."""
+    """SpeechFrame -> ProjectedFrame, in pairs as they come. base: (N, F); BundleError if it has too few rows."""
 
     def __init__(self, base: NDArray[np.floating], config: ManifoldConfig) -> None:
         if len(base) < config.neighbours:
@@ -66,16 +74,26 @@ class ManifoldStage:
         base = subject.arrays("manifold.npz", feature_base=(None, FEATURES))["feature_base"]
         return cls(base, subject.config("manifold", ManifoldConfig))
 
-    def start(self) -> None:
-        return None
+    def start(self) -> ManifoldState:
+        return ManifoldState()
 
-    def step(self, x: SpeechFrame, state: None) -> tuple[list[ProjectedFrame], None]:
-        neighbours = self._search.search(x.rows)
+    def step(self, x: SpeechFrame, state: ManifoldState) -> tuple[list[ProjectedFrame], ManifoldState]:
+        first, state.waiting = state.waiting, x
+        if first is None:
+            return [], state
+        state.waiting = None
+        return self._project([first, x]), state
+
+    def flush(self, state: ManifoldState) -> tuple[list[ProjectedFrame], ManifoldState]:
+        last, state.waiting = state.waiting, None
+        return [] if last is None else self._project([last]), state
+
+    def _project(self, frames: list[SpeechFrame]) -> list[ProjectedFrame]:
+        heard = np.concatenate([x.rows for x in frames])
+        neighbours = self._search.search(heard)
         near = self._base[neighbours]
-        weights = np.stack([barycentric_weights(*pair) for pair in zip(x.rows, near, strict=True)]).astype(np.float32)
+        weights = barycentric_weights(heard, near).astype(np.float32)
         blend = np.float32(self.config.blend)
-        rows = blend * (weights[:, None] @ near)[:, 0] + (1 - blend) * x.rows
-        return [ProjectedFrame(x.frame, rows, neighbours, weights)], state
-
-    def flush(self, state: None) -> tuple[list[ProjectedFrame], None]:
-        return [], state
+        rows = blend * (weights[:, None] @ near)[:, 0] + (1 - blend) * heard
+        parts = (part.reshape(len(frames), ROWS_PER_FRAME, -1) for part in (rows, neighbours, weights))
+        return [ProjectedFrame(x.frame, *arrays) for x, *arrays in zip(frames, *parts, strict=True)]

@@ -18,7 +18,6 @@ from ..packets import Float32, Int32
 DIRECTIONS = 31
 SMALL_ROWS = 1024  # a base up to this size is searched whole: as fast, and nothing to prepare
 _FIT_ROWS = 8192
-_MEASURED_FIRST = 32
 _MEASURED_MOST = 2048  # where bounds exclude too little, reading all rows in order is faster
 _SPARE = 8
 # The bounds are sums of rounded numbers. What rounding could hide, as a part of the squared lengths, many times over.
@@ -54,8 +53,8 @@ class NeighbourSearch:
         bounding = np.empty((DIRECTIONS + 2, len(self._base)), np.float32)
         for first in range(0, len(self._base), _FIT_ROWS):
             short, squares = self._shorten(self._base[first : first + _FIT_ROWS])
-            bounding[:-1, first : first + _FIT_ROWS] = -2 * short.T
-            bounding[-1, first : first + _FIT_ROWS] = squares
+            bounding[:-1, first : first + len(short)] = -2 * short.T
+            bounding[-1, first : first + len(short)] = squares
         self._bounding, self._farthest = bounding, float(bounding[-1].max())
 
     def _shorten(self, rows: Float32) -> tuple[Float32, Float32]:
@@ -80,10 +79,10 @@ class NeighbourSearch:
 
     def _possible(self, row: Float32, bounds: Float32, slack: float) -> tuple[Indices, Float32]:
         """Rows among which the nearest are, and their squared distances; bounds (N,): the least that each can be."""
-        first = max(_MEASURED_FIRST, 2 * self._neighbours)
-        distances = self._measure(row, np.argpartition(bounds, first)[:first])
-        worst = float(np.partition(distances, self._neighbours - 1)[self._neighbours - 1])
-        possible = np.flatnonzero(bounds <= worst + slack)
+        first = 2 * self._neighbours
+        distances = self._measure(row, bounds.argpartition(first)[:first])
+        distances.partition(self._neighbours - 1)
+        possible = np.flatnonzero(bounds <= distances[self._neighbours - 1] + slack)
         if len(possible) > _MEASURED_MOST:
             return self._whole(row)
         return possible, self._measure(row, possible)
@@ -105,10 +104,10 @@ class NeighbourSearch:
 
     def _nearest(self, row: Float32, candidates: Indices, distances: Float32) -> Int32:
         """The K nearest of the candidates, in order; near ties as the published code breaks them."""
-        order = np.lexsort((candidates, distances))
+        order = distances.argsort(kind="stable")  # candidates that are equally far stay in their order
         ordered = distances[order]
         count, tie = self._neighbours, _tie(row)
-        end = int(np.searchsorted(ordered, ordered[count - 1] + tie, side="right"))
+        end = int(ordered.searchsorted(ordered[count - 1] + tie, side="right"))
         nearest = candidates[order[:end]]
         if (ordered[1:end] - ordered[: end - 1] < tie).any():
             nearest = nearest[np.lexsort((nearest, published_distances(row, self._base[nearest])))]
@@ -126,12 +125,14 @@ def published_distances(row: Float32, near: Float32) -> Float32:
     It has every dot product from a matrix product: fused multiply-adds one after the other, a new sum begun after
     each 256. A fused multiply-add is one rounding of an exact product and a sum, which double precision can do.
     """
-    products = near.astype(np.float64) * row
+    padded = np.zeros((len(near), -(-row.size // _CHAIN) * _CHAIN))
+    padded[:, : row.size] = near.astype(np.float64) * row
+    chains = padded.reshape(len(near), -1, _CHAIN)
+    total = np.zeros(chains.shape[:2], np.float32)
+    for step in range(_CHAIN):
+        total = (total + chains[..., step]).astype(np.float32)
     dots = np.zeros(len(near), np.float32)
-    for first in range(0, products.shape[1], _CHAIN):
-        total = np.zeros(len(near), np.float32)
-        for column in products[:, first : first + _CHAIN].T:
-            total = (total + column).astype(np.float32)
-        dots += total
+    for chain in total.T:
+        dots += chain
     squares: Float32 = np.square(row).sum() + np.square(near).sum(1)
     return squares - 2 * dots

@@ -11,16 +11,14 @@ from ..subject import Subject
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load_network(
-    subject: Subject, engine: Engine, file: str, inputs: Shapes, outputs: Shapes, most_threads: int = 2
-) -> Model:
-    """The network `file` of the bundle. Small networks read their weights and do little else: a second thread reads as
-    fast again (`most_threads`), a third finds no memory free.
+def load_network(subject: Subject, engine: Engine, file: str, inputs: Shapes, outputs: Shapes) -> Model:
+    """The network `file` of the bundle, on one thread: what a second wins on a quiet machine is lost many times over on
+    a busy one, where it has to be waited for.
 
     Raises BundleError unless it has exactly these inputs and outputs (docs/architecture.md), and what
     `Subject.read` and `Engine.load` raise.
     """
-    model = engine.load(subject.read(file), f"{subject.name}/{file}", min(most_threads, engine.small_threads))
+    model = engine.load(subject.read(file), f"{subject.name}/{file}", threads=1)
     for kind, wanted, got in (("input", inputs, model.inputs), ("output", outputs, model.outputs)):
         _check(f"{subject.name}: {file}", kind, wanted, got)
     return model

@@ -23,6 +23,11 @@ from .landmarks import (
 )
 from .smoothing import Float64, StreamGaussian, smooth_clip
 
+# Arrays: numpy takes longer to make one of a tuple than to look its points up.
+_MOUTH, _INNER_UPPER, _INNER_LOWER, _OUTER_UPPER, _OUTER_LOWER = (
+    np.array(points)
+    for points in (MOUTH_RELATED, LIPS_INNER_UPPER, LIPS_INNER_LOWER, LIPS_OUTER_UPPER, LIPS_OUTER_LOWER)
+)
 Factor = Annotated[float, Field(ge=-10, le=10)]
 _FIRST_LIP = MOUTH_RELATED.index(LIPS[0])  # the lips are the last of the mouth-related points
 
@@ -59,7 +64,7 @@ class MouthShaper:
             lips += self._change * (moves - before)[:, _FIRST_LIP:]
         lips *= self._factors
         out = np.repeat(self._rest[None], len(moves), axis=0)
-        out[:, MOUTH_RELATED] = self._mean + moved
+        out[:, _MOUTH] = self._mean + moved
         part_lips(out, alike=parted_alike)
         return out.astype(np.float32)
 
@@ -70,16 +75,16 @@ def part_lips(points: Float64, *, alike: bool) -> None:
     Inner lips by half their overlap each, outer lips by the mean of that: `alike` takes the mean over
     all such frames of the clip, as published; else each frame has its own.
     """
-    overlap = points[:, LIPS_INNER_LOWER, 1] - points[:, LIPS_INNER_UPPER, 1]
+    overlap = points[:, _INNER_LOWER, 1] - points[:, _INNER_UPPER, 1]
     crossed = np.flatnonzero((overlap > 0).all(axis=1))[:, None]
     if not crossed.size:
         return
     half = overlap[crossed[:, 0]] / 2
     outer = half.mean(keepdims=True) if alike else half.mean(axis=1, keepdims=True)
-    points[crossed, LIPS_INNER_UPPER, 1] += half
-    points[crossed, LIPS_INNER_LOWER, 1] -= half
-    points[crossed, LIPS_OUTER_UPPER, 1] += outer
-    points[crossed, LIPS_OUTER_LOWER, 1] -= outer
+    points[crossed, _INNER_UPPER, 1] += half
+    points[crossed, _INNER_LOWER, 1] -= half
+    points[crossed, _OUTER_UPPER, 1] += outer
+    points[crossed, _OUTER_LOWER, 1] -= outer
 
 
 @dataclass(slots=True)

@@ -78,13 +78,13 @@ def camera_arrays(clip: Tracked) -> dict[str, NDArray[Any]]:
 
 
 def networks(plan: Plan) -> dict[str, bytes]:
-    """The networks as ONNX files in half floats."""
+    """The networks as ONNX files: of those that carry state large weights in eight bits, all else in half floats."""
     pose = torch.load(plan.runs / "pose" / "pose_best.pt", weights_only=True)["model"]
     files = {
-        "speech.onnx": speech_onnx(load_encoder(plan).state_dict()),
-        "mouth.onnx": mouth_onnx(load_mouth(plan).state_dict()),
-        "pose_speech.onnx": pose_speech_onnx(pose),
-        "pose.onnx": pose_onnx(pose),
+        "speech.onnx": speech_onnx(load_encoder(plan).state_dict(), eight_bit=True),
+        "mouth.onnx": mouth_onnx(load_mouth(plan).state_dict(), eight_bit=True),
+        "pose_speech.onnx": pose_speech_onnx(pose, eight_bit=True),
+        "pose.onnx": pose_onnx(pose, eight_bit=True),
     }
     rendered = render_fit.files(plan.runs / "render" / "render_best.pt")
     return {**{name: halved(data) for name, data in files.items()}, **rendered}

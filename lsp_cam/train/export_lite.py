@@ -46,7 +46,7 @@ class _Painting(Graph):
     """The convolutions of `Painter`, node by node."""
 
     def __init__(self, model: LiteRenderer) -> None:
-        super().__init__(TensorProto.UINT8)
+        super().__init__(output_kind=TensorProto.UINT8)
         self._state = {k: v.detach().numpy().astype(np.float32) for k, v in model.painter.state_dict().items()}
         self._shape = model.painter.shape
 

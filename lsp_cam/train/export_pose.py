@@ -1,10 +1,10 @@
-"""The ONNX files of the head-pose network: one column of its dilated convolutions, the past in a cache (section 3.3).
+"""The ONNX files of the head-pose network: one column of its dilated convolutions, the past handed in (section 3.3).
 
 Most of its weights see speech alone, so they are a file of their own, which hears two frames at once.
 
-A step reads every weight once and does little else, so the graph is cut for few bytes and few nodes: the two taps
-of filter and gate are stacked, the taps on the past of all layers are one batched product, the projections of the
-speech are one product, and the skips of all layers are summed by one.
+A step reads every weight once and does little else, so the graph is cut for few bytes and few nodes: the two taps of
+filter and gate are one product, the projections of the speech are one, the skips of all layers are summed by one, and
+the biases of the residuals are added to those of the gates that they lead to.
 """
 
 from __future__ import annotations
@@ -18,41 +18,42 @@ from lsp_cam.train.models.pose import CHANNELS, DILATIONS, POSE, RAW, SKIP
 
 NAMES = ("filter", "gate")
 GATES = 2 * CHANNELS
-GATES_SHAPE = (len(DILATIONS), GATES)
-CACHE_ROWS = sum(DILATIONS)
+LAYERS = len(DILATIONS)
 
 
-def pose_speech_onnx(state: State) -> bytes:
+def pose_speech_onnx(state: State, eight_bit: bool = False) -> bytes:
     """What speech adds inside the gates, which no pose changes: `features` (2, 1024) -> `gates` (2, 14, 256).
 
     state: as in `pose_onnx`. Biases of the gates are in it.
     """
-    weights, graph = Weights(state, "head-pose"), Graph()
-    _speech(graph, weights, [_Layer(weights, i) for i in range(len(DILATIONS))])
-    return graph.finish("pose_speech", {"features": (BLOCK_FRAMES, FEATURES)}, {"gates": (BLOCK_FRAMES, *GATES_SHAPE)})
+    weights, graph = Weights(state, "head-pose"), Graph(eight_bit)
+    _speech(graph, weights, [_Layer(weights, i) for i in range(LAYERS)])
+    shapes = {"features": (BLOCK_FRAMES, FEATURES)}, {"gates": (BLOCK_FRAMES, LAYERS, GATES)}
+    return graph.finish("pose_speech", *shapes)
 
 
-def pose_onnx(state: State) -> bytes:
-    """`gates` (14, 256), `history` (1, 12), `cache_in` (254, 128) -> `raw` (1, 25), `cache_out`.
+def pose_onnx(state: State, eight_bit: bool = False) -> bytes:
+    """`gates` (14, 256), `history` (1, 12), `past` (14, 128) -> `raw` (1, 25), `columns` (14, 128).
 
-    state: keys `audio_downsample.0.weight`, `WaveNet.start_conv1.weight` ..., as published. The cache holds, layer
-    after layer, the last `dilation` inputs of that layer, oldest first. Raises ModelError if a weight is missing or
-    misshapen.
+    state: keys `audio_downsample.0.weight`, `WaveNet.start_conv1.weight` ..., as published. `columns` holds the input
+    of each layer, less a constant; `past` the same of `dilation` frames before. Raises ModelError if a weight is
+    missing or misshapen.
     """
-    weights, graph = Weights(state, "head-pose"), Graph()
-    layers = [_Layer(weights, i) for i in range(len(DILATIONS))]
-    gates = graph.node("Add", "gates", _past(graph, layers))
-    inputs, outputs = _layers(graph, weights, layers, graph.split(gates, [1] * len(layers), axis=0))
-    skip, skip_bias = zip(*(layer.conv("skip_conv", CHANNELS, SKIP) for layer in layers), strict=True)
-    end = graph.linear(graph.node("Concat", *outputs, axis=1), np.concatenate(skip, 1), np.sum(skip_bias, 0))
-    end = graph.linear(graph.leaky(end), *_conv(weights, "WaveNet.end_conv_1", SKIP, RAW))
+    weights, graph = Weights(state, "head-pose"), Graph(eight_bit)
+    layers = [_Layer(weights, i) for i in range(LAYERS)]
+    inputs, outputs = _layers(graph, weights, layers)
+    skip, bias = zip(*(layer.conv("skip_conv", CHANNELS, SKIP) for layer in layers), strict=True)
+    end = graph.linear(graph.node("Concat", *outputs, axis=-1), np.concatenate(skip, 1), np.sum(bias, 0))
+    end = graph.node("Reshape", graph.leaky(end), graph.constant(np.array([1, SKIP])))
+    end = graph.linear(end, *_conv(weights, "WaveNet.end_conv_1", SKIP, RAW))
     graph.linear(graph.leaky(end), *_conv(weights, "WaveNet.end_conv_2", RAW, RAW), to="raw")
-    _remember(graph, inputs)
-    rows = (CACHE_ROWS, CHANNELS)
+    seen = graph.node("Concat", *inputs, axis=-1)
+    graph.node("Reshape", seen, graph.constant(np.array([LAYERS, CHANNELS])), to="columns")
+    columns = (LAYERS, CHANNELS)
     return graph.finish(
         "pose",
-        {"gates": GATES_SHAPE, "history": (1, POSE), "cache_in": rows},
-        {"raw": (1, RAW), "cache_out": rows},
+        {"gates": (LAYERS, GATES), "history": (1, POSE), "past": columns},
+        {"raw": (1, RAW), "columns": columns},
     )
 
 
@@ -62,14 +63,15 @@ def _conv(weights: Weights, key: str, inputs: int, outputs: int) -> tuple[Array,
 
 
 class _Layer:
-    """The gated convolution of one layer, filter above gate: `past`, `now` (256, 128), `speech` (256, 512), `bias`."""
+    """The gated convolution of one layer, filter above gate: `taps` (256, 256) on what it sees now and on what it saw
+    `dilation` frames ago, `speech` (256, 512), `bias`."""
 
     def __init__(self, weights: Weights, index: int) -> None:
         self._weights = weights
         self._key = f"WaveNet.residual_blocks.{index}"
         pair = [f"{self._key}.{name}_conv" for name in NAMES]
         taps = np.concatenate([weights.take(f"{key}.weight", CHANNELS, CHANNELS, 2) for key in pair])
-        self.past, self.now = taps[..., 0], taps[..., 1]
+        self.taps = np.concatenate([taps[..., 1], taps[..., 0]], axis=1)
         speech, bias = zip(*(self.conv(f"cond_{n}_conv", DOWNSAMPLED, CHANNELS) for n in NAMES), strict=True)
         self.speech = np.concatenate(speech)
         self.bias = np.concatenate(bias) + np.concatenate([weights.take(f"{key}.bias", CHANNELS) for key in pair])
@@ -82,42 +84,38 @@ class _Layer:
 def _speech(graph: Graph, weights: Weights, layers: list[_Layer]) -> None:
     """What the speech (and every bias) adds inside the gates of all layers: `gates` (2, 14, 256)."""
     x = graph.leaky(
-        graph.linear("features", *weights.normed("audio_downsample.0", "audio_downsample.1", FEATURES, DOWNSAMPLED))
+        graph.linear_of_rows(
+            "features", *weights.normed("audio_downsample.0", "audio_downsample.1", FEATURES, DOWNSAMPLED)
+        )
     )
     # Nothing stands between the second linear layer and the projections, so they are one (in double precision).
     second, second_bias = (a.astype(np.float64) for a in weights.linear("audio_downsample.3", DOWNSAMPLED, DOWNSAMPLED))
     projections = np.concatenate([layer.speech for layer in layers]).astype(np.float64)
-    bias = projections @ second_bias + np.concatenate([layer.bias for layer in layers])
-    y = graph.linear(x, projections @ second, bias)
-    graph.node("Reshape", y, graph.constant(np.array([BLOCK_FRAMES, *GATES_SHAPE])), to="gates")
+    y = graph.linear_of_rows(x, projections @ second, projections @ second_bias + _biases(layers))
+    graph.node("Reshape", y, graph.constant(np.array([BLOCK_FRAMES, LAYERS, GATES])), to="gates")
 
 
-def _past(graph: Graph, layers: list[_Layer]) -> str:
-    """What the inputs of `dilation` frames ago add inside the gates of all layers: (14, 256)."""
-    first = graph.constant(np.cumsum((0, *DILATIONS[:-1])))
-    columns = graph.node("Unsqueeze", graph.node("Gather", "cache_in", first), graph.constant(np.array([1])))
-    product = graph.node("MatMul", columns, graph.constant(np.stack([layer.past.T for layer in layers])))
-    return graph.node("Squeeze", product, graph.constant(np.array([1])))
+def _biases(layers: list[_Layer]) -> Array:
+    """Biases (14 * 256,) inside the gates: a layer's own, and what the residuals' biases before it come to there."""
+    before, biases = np.zeros(2 * CHANNELS), []
+    for layer in layers:
+        biases.append(layer.bias + layer.taps.astype(np.float64) @ before)
+        before = before + np.tile(layer.conv("residual_conv", CHANNELS, CHANNELS)[1], 2)
+    return np.concatenate(biases)
 
 
-def _layers(graph: Graph, weights: Weights, layers: list[_Layer], gates: list[str]) -> tuple[list[str], list[str]]:
+def _layers(graph: Graph, weights: Weights, layers: list[_Layer]) -> tuple[list[str], list[str]]:
     """Run the layers; gives the input (1, 128) of each, and the gated output (1, 128) of each."""
+    gates, past = graph.rows_of("gates", LAYERS, GATES), graph.rows_of("past", LAYERS, CHANNELS)
     x = graph.leaky(graph.linear("history", *_conv(weights, "WaveNet.start_conv1", POSE, CHANNELS)))
+    (x,) = graph.rows_of(x, 1, CHANNELS)
     x = graph.leaky(graph.linear(x, *_conv(weights, "WaveNet.start_conv2", CHANNELS, CHANNELS)))
     inputs, outputs = [], []
-    for layer, gate in zip(layers, gates, strict=True):
-        value, opening = graph.split(graph.linear(x, layer.now, gate), [CHANNELS, CHANNELS])
-        z = graph.node("Mul", graph.node("Tanh", value), graph.node("Sigmoid", opening))
+    for i, layer in enumerate(layers):
         inputs.append(x)
-        outputs.append(z)
+        seen = graph.node("Concat", x, past[i], axis=-1)
+        value, opening = graph.split(graph.linear(seen, layer.taps, gates[i]), [CHANNELS, CHANNELS], axis=-1)
+        outputs.append(graph.node("Mul", graph.node("Tanh", value), graph.node("Sigmoid", opening)))
         if layer is not layers[-1]:  # nobody sees what the last layer would hand on
-            x = graph.node("Add", graph.linear(z, *layer.conv("residual_conv", CHANNELS, CHANNELS)), x)
+            x = graph.linear(outputs[-1], layer.conv("residual_conv", CHANNELS, CHANNELS)[0], x)
     return inputs, outputs
-
-
-def _remember(graph: Graph, inputs: list[str]) -> None:
-    """`cache_out`: every row moved up by one, and in the last row of each layer the input that it saw now."""
-    following = graph.constant(np.minimum(np.arange(CACHE_ROWS) + 1, CACHE_ROWS - 1))
-    newest = graph.constant((np.cumsum(DILATIONS) - 1)[:, None])
-    moved = graph.node("Gather", "cache_in", following)
-    graph.node("ScatterND", moved, newest, graph.node("Concat", *inputs, axis=0), to="cache_out")

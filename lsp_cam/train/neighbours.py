@@ -4,25 +4,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_cam.stages.manifold import RIDGE
+from lsp_cam.stages.manifold import barycentric_weights
 
 Rows = NDArray[np.float32]
-
-
-def barycentric_weights(rows: Rows, near: Rows) -> Rows:
-    """Weights (N, K), each row summing to 1, that best rebuild rows (N, D) from near (N, K, D).
-
-    What `lsp_cam.stages.manifold` computes for one row, for many at once.
-    """
-    count = near.shape[1]
-    exact = near.astype(np.float64)  # in single precision the sum would drift off 1: the offsets are nearly dependent
-    mean = exact.mean(axis=1, keepdims=True)
-    offsets = exact - mean
-    gram = offsets @ offsets.transpose(0, 2, 1)
-    ridge = RIDGE * np.trace(gram, axis1=1, axis2=2) / count + np.finfo(np.float64).tiny
-    gram += ridge[:, None, None] * np.eye(count)
-    towards = offsets @ (rows - mean[:, 0])[..., None]
-    return np.asarray(1 / count + np.linalg.solve(gram, towards)[..., 0], np.float32)
 
 
 class Projector:
@@ -40,5 +24,7 @@ class Projector:
         for first in range(0, len(rows), 1024):
             part = np.ascontiguousarray(rows[first : first + 1024], np.float32)
             near = self._base[self._index.search(part, self._neighbours)[1]]
-            out[first : first + 1024] = np.einsum("nk,nkd->nd", barycentric_weights(part, near), near)
+            out[first : first + 1024] = np.einsum(
+                "nk,nkd->nd", barycentric_weights(part, near), near, dtype=np.float32, casting="same_kind"
+            )
         return out

@@ -31,8 +31,8 @@ def test_projection_is_the_published_one(case: Any) -> None:
 
 
 def project(base: Any, row: Any, **config: Any) -> Any:
-    frames, _ = ManifoldStage(base, ManifoldConfig(**config)).step(SpeechFrame(0, np.stack([row, row])), None)
-    return frames[0]
+    (frame,) = run_offline(ManifoldStage(base, ManifoldConfig(**config)), [SpeechFrame(0, np.stack([row, row]))])
+    return frame
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_row_far_away_is_drawn_close(base: Any) -> None:
 
 def test_weights_are_the_best_that_sum_to_one(base: Any) -> None:
     near, row = base[:6], base[20]
-    weights = barycentric_weights(row, near)
+    weights = barycentric_weights(row[None], near[None])[0]
     best = np.linalg.norm(weights @ near - row)
     for step in np.random.default_rng(1).normal(0, 0.01, (50, 6)):
         assert best <= np.linalg.norm((weights + step - step.mean()) @ near - row) + 1e-6
@@ -105,12 +105,13 @@ def test_a_base_in_half_precision_is_used_as_it_is(base: Any, tmp_path: Path) ->
     half = base.astype(np.float16)
     stage = ManifoldStage.from_subject(bundle(tmp_path, half, neighbours=3, blend=0.5))
     assert stage.config == ManifoldConfig(3, 0.5)
-    got, _ = stage.step(SpeechFrame(0, base[:2]), None)
-    np.testing.assert_array_equal(got[0].rows, project_pair(half.astype(np.float32), base[:2]))
+    (got,) = run_offline(stage, [SpeechFrame(0, base[:2])])
+    np.testing.assert_array_equal(got.rows, project_pair(half.astype(np.float32), base[:2]))
 
 
 def project_pair(base: Any, rows: Any) -> Any:
-    return ManifoldStage(base, ManifoldConfig(3, 0.5)).step(SpeechFrame(0, rows), None)[0][0].rows
+    (frame,) = run_offline(ManifoldStage(base, ManifoldConfig(3, 0.5)), [SpeechFrame(0, rows)])
+    return frame.rows
 
 
 @pytest.mark.parametrize("settings", [{"neighbours": 0}, {"neighbours": 61}, {"blend": 1.5}, {"blend": "all"}])

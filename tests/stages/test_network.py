@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lsp_cam.errors import BundleError, ModelError
+from lsp_cam.stages.gates import GatesStage
 from lsp_cam.stages.mouth import MouthStage
 from lsp_cam.stages.pose import PoseStage
 from lsp_cam.stages.speech import SpeechStage
@@ -24,10 +25,12 @@ def bundle(root: Path, **files: bytes) -> Any:
 
 def test_a_network_in_the_place_of_another_is_refused(tmp_path: Path, case_a: Any, make_release: Any) -> None:
     mouth = mouth_onnx(state_dict(make_release, case_a, "Audio2Feature"))
-    subject = bundle(tmp_path, speech=mouth, pose_speech=mouth)
+    subject = bundle(tmp_path, speech=mouth, pose=mouth, pose_speech=mouth)
     with pytest.raises(BundleError, match=r"odd: speech.onnx has the inputs \['c_in', 'features', 'h_in'\]"):
         SpeechStage.from_subject(subject, ENGINE)
     with pytest.raises(BundleError, match=r"pose_speech.onnx has the inputs"):
+        GatesStage.from_subject(subject, ENGINE)
+    with pytest.raises(BundleError, match=r"pose.onnx has the inputs"):
         PoseStage.from_subject(subject, ENGINE, pad_tail=True)
 
 

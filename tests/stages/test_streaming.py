@@ -16,9 +16,10 @@ from lsp_cam.stages.manifold import ManifoldConfig, ManifoldStage
 from lsp_cam.stages.mel import MelStage
 from lsp_cam.stages.voice import VoiceStage
 from lsp_cam.stream import chunked, run_offline
-from tests.released import ENGINE, mouth_stage, pose_stage, speech_stage
+from tests.released import ENGINE, gates_stage, mouth_stage, pose_stage, speech_stage
 
-NAMES = ("mel", "speech", "manifold", "mouth", "pose", "voice")
+NAMES = ("mel", "speech", "manifold", "mouth", "gates", "pose", "voice")
+BEFORE = {"speech": "mel", "manifold": "speech", "mouth": "manifold", "gates": "manifold", "pose": "gates"}
 SIZES = (1, 7, 160, 267, 4096)
 
 
@@ -34,6 +35,7 @@ def make_chain(case: Any, make_release: Any) -> dict[str, Any]:
         "speech": speech_stage(make_release, case),
         "manifold": ManifoldStage(case.subject["feature_base"], ManifoldConfig()),
         "mouth": mouth_stage(make_release, case),
+        "gates": gates_stage(make_release, case),
         "pose": pose_stage(make_release, case, seed=4, sigma_scale=0.3, pad_tail=True),
         "voice": VoiceStage(ENGINE, look_ahead_frames=18),
     }
@@ -48,7 +50,7 @@ def packets_of(chain: dict[str, Any], name: str, chunks: Iterator[AudioChunk]) -
     """What stage `name` gives, fed through the stages before it."""
     if name == "voice":
         return run_offline(chain["voice"], chunks)
-    before = {"mel": None, "speech": "mel", "manifold": "speech", "mouth": "manifold", "pose": "manifold"}[name]
+    before = BEFORE.get(name)
     return run_offline(chain[name], chunks if before is None else packets_of(chain, before, chunks))
 
 
@@ -96,7 +98,7 @@ def test_a_state_resumes_elsewhere(
 
 
 def inputs(whole: Any, audio: Any, name: str) -> list[Any]:
-    before = {"speech": "mel", "manifold": "speech", "mouth": "manifold", "pose": "manifold"}.get(name)
+    before = BEFORE.get(name)
     return list(chunked(audio, 500)) if before is None else whole[before]
 
 

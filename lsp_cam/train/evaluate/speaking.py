@@ -12,6 +12,7 @@ from lsp_cam.backends.base import Engine
 from lsp_cam.errors import AudioError
 from lsp_cam.packets import Float32, LandmarkFrame, MouthFrame, ProjectedFrame, SpeechFrame
 from lsp_cam.pipeline import Pipeline, PipelineConfig
+from lsp_cam.stages.gates import GatesStage
 from lsp_cam.stages.head import LiveHead
 from lsp_cam.stages.landmarks import LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from lsp_cam.stages.mouth import MouthConfig
@@ -70,7 +71,8 @@ def head_poses(
     pose = PoseStage.from_subject(subject, engine, seed=seed, sigma_scale=sigma, pad_tail=True)
     slack = subject.config("mouth", MouthConfig).look_ahead_frames - pose.config.look_ahead_frames
     head = LiveHead.from_subject(subject, look_ahead_frames=max(slack, 0))
-    return np.stack([frame.pose for frame in run_offline(head, run_offline(pose, projected))])
+    gates = run_offline(GatesStage.from_subject(subject, engine), projected)
+    return np.stack([frame.pose for frame in run_offline(head, run_offline(pose, gates))])
 
 
 def lip_gap(points: Array | Float32) -> Array:
