@@ -1,6 +1,6 @@
 """The `.lspcam` archive: a bundle in one zip file. A stranger may have made it, so nothing in it is believed.
 
-What is allowed is exactly what `pack` writes: `manifest.json` and the files that it lists, stored or
+What is allowed is exactly what `pack` writes: `manifest.json`, its signature and the files that it lists, stored or
 deflated, nothing else, no comment, no ZIP64.
 """
 
@@ -30,6 +30,7 @@ from .subject import (
     check_member,
     parse_manifest,
 )
+from .trust.signing import MAX_SIGNATURE_BYTES, SIGNATURE, check_signature
 
 SUFFIX = ".lspcam"
 MAX_DIRECTORY_BYTES = 1 << 16
@@ -58,7 +59,9 @@ def pack(subject: Subject, file: Path) -> None:
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
     try:
         with zipfile.ZipFile(partial, "x", allowZip64=False) as archive:
-            _add(archive, MANIFEST, (subject.root / MANIFEST).read_bytes())
+            _add(archive, MANIFEST, subject.text)
+            if subject.signature is not None:
+                _add(archive, SIGNATURE, subject.signature)
             for path in sorted(subject.manifest.files):
                 _add(archive, path, subject.read(path))
         with partial.open("rb") as written:
@@ -89,6 +92,7 @@ def unpack(file: Path, root: Path) -> Subject:
             with archive.open(members[MANIFEST]) as stream:
                 text = stream.read(MAX_MANIFEST_BYTES + 1)
             manifest = parse_manifest(text, file.name)
+            signature = _signature(archive, members, text, file.name)
             _compare(members, manifest, file.name)
             _check_space(manifest, root.parent)
             _extract(archive, members, manifest, root)
@@ -98,7 +102,7 @@ def unpack(file: Path, root: Path) -> Subject:
         if error.errno != errno.EINVAL:  # zipfile was told to seek to before the beginning
             raise
         raise BundleError(f"{file.name} is damaged (its directory is wrong). Get the archive again.") from None
-    (root / MANIFEST).write_bytes(text)
+    _write_head(root, text, signature)
     return Subject.open(root)
 
 
@@ -110,7 +114,7 @@ def copy_bundle(subject: Subject, root: Path) -> Subject:
         target = root / path
         target.parent.mkdir(mode=0o700, exist_ok=True)
         target.write_bytes(subject.read(path))
-    (root / MANIFEST).write_bytes((subject.root / MANIFEST).read_bytes())
+    _write_head(root, subject.text, subject.signature)
     return Subject.open(root)
 
 
@@ -131,7 +135,7 @@ def _check_end(file: Path) -> None:
     magic, _, _, _, entries, directory_bytes, _, comment = END_RECORD.unpack(tail[-END_RECORD.size :])
     if magic != b"PK\x05\x06" or comment or tail.startswith(b"PK\x06\x07"):
         raise BundleError(refusal)
-    if entries > MAX_FILES + 1 or directory_bytes > MAX_DIRECTORY_BYTES or size > MAX_ARCHIVE_BYTES:
+    if entries > MAX_FILES + 2 or directory_bytes > MAX_DIRECTORY_BYTES or size > MAX_ARCHIVE_BYTES:
         raise BundleError(f"{file.name} is absurdly large. Do not use this archive.")
 
 
@@ -157,11 +161,28 @@ def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]
     return members
 
 
+def _signature(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], text: bytes, where: str) -> bytes | None:
+    """The signature file, if there is one, checked before anything is unpacked."""
+    if SIGNATURE not in members:
+        return None
+    with archive.open(members[SIGNATURE]) as stream:
+        signature = stream.read(MAX_SIGNATURE_BYTES + 1)
+    check_signature(text, signature, where)
+    return signature
+
+
+def _write_head(root: Path, text: bytes, signature: bytes | None) -> None:
+    for name, data in ((MANIFEST, text), (SIGNATURE, signature)):
+        if data is not None:
+            with open(os.open(root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+
+
 def _compare(members: dict[str, zipfile.ZipInfo], manifest: Manifest, where: str) -> None:
     """Exactly what the manifest lists must be there, as large as it says."""
     if missing := sorted(manifest.files.keys() - members.keys()):
         raise BundleError(f"{where}: {missing[0]} is missing. Get the archive again.")
-    if extra := sorted(members.keys() - manifest.files.keys() - {MANIFEST}):
+    if extra := sorted(members.keys() - manifest.files.keys() - {MANIFEST, SIGNATURE}):
         raise BundleError(f"{where}: {extra[0]} does not belong to the bundle. Do not use this archive.")
     for path, entry in manifest.files.items():
         if members[path].file_size != entry.bytes:

@@ -6,7 +6,8 @@
     ├── SubjectError            something about a subject
     │   ├── SubjectNotFound     no such subject in the store
     │   ├── BundleError         a bundle that is damaged, unsafe, of a newer format, or incomplete
-    │   └── ConsentError        the person shown has not agreed (to this), or does no longer
+    │   ├── ConsentError        the person shown has not agreed (to this), or does no longer
+    │   └── SignerError         a bundle that somebody else signed than before
     ├── ModelError              a network that does not load or does not fit its stage
     ├── DeviceError             a microphone, camera, file or page that cannot be used
     │   └── DeviceLost          a device that went away while it was in use
@@ -49,6 +50,10 @@ class BundleError(SubjectError):
 
 class ConsentError(SubjectError):
     """The person shown has not agreed, not to this use, or not any more."""
+
+
+class SignerError(SubjectError):
+    """A bundle that somebody else signed than before."""
 
 
 class ModelError(LspCamError):

@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import folders
 from .archive import SUFFIX, copy_bundle, pack, unpack
 from .atomic import AtomicFolder, translated
 from .errors import BundleError, SubjectError, SubjectNotFound, UsageError
 from .subject import Subject, check_name
+from .trust.signers import Signers
+from .trust.signing import SIGNATURE, own_fingerprint, sign_manifest
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 DEFAULT_SUBJECT = "demo"
 RELEASE_PAGE = "https://github.com/YuanxunLu/LiveSpeechPortraits"
@@ -36,7 +42,11 @@ class Store:
     """The subjects that are installed, those of the checkout among them."""
 
     def __init__(self, home: Path | None = None, shipped: Path | None = None) -> None:
-        """`home` and `shipped` (a folder of subjects that is only read) default to what `folders` says."""
+        """`home` and `shipped` (a folder of subjects that is only read) default to what `folders` says.
+
+        The signers that are known are the user's, or those of a `home` that is given.
+        """
+        self.signers = Signers(home / "trusted.json" if home else None)
         checkout = folders.checkout()
         self.home = home or folders.home()
         self._shipped = shipped or (checkout / "subjects" if checkout else None)
@@ -115,6 +125,7 @@ class Store:
         """Check the bundle in `root`, below the folder `work` that `incoming` gave, and move it into the store."""
         subject = Subject.open(root)
         subject.verify()
+        self.signers.check(subject.name, subject.signer)
         return Subject.open(self._atomic.add(root, subject.name, work, replace=replace))
 
     def export(self, name: str, file: Path) -> None:
@@ -124,6 +135,19 @@ class Store:
         subject = self.get(name)
         subject.verify()
         pack(subject, file)
+
+    def sign(self, name: str, key: Ed25519PrivateKey) -> Subject:
+        """Sign a subject of the store; UsageError as in `find_removable`, SignerError if somebody else signs it."""
+        self.find_removable(name)
+        subject = self.get(name)
+        subject.verify()
+        self.signers.check(name, own_fingerprint(key))
+        with self.incoming() as work, translated(self.folder):
+            part = work / SIGNATURE
+            part.write_bytes(sign_manifest(subject.text, key))
+            part.chmod(0o600)
+            part.replace(subject.root / SIGNATURE)
+        return self.get(name)
 
     def remove(self, name: str) -> None:
         """Take a subject out of the store; UsageError as in `find_removable`."""

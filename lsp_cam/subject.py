@@ -1,5 +1,6 @@
 """The bundle: a subject on disk. A folder with `manifest.json`, ONNX files, `.npz` arrays and pictures.
 
+    signature.json         who signed the manifest, if anybody did (`trust/signing.py`)
     manifest.json          format, name, licence, consent, provenance, per-stage settings, sha256 of every file
     speech.onnx            mel rows -> features, recurrent state
     mouth.onnx             features -> displacements, recurrent state
@@ -21,12 +22,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,6 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import BundleError
 from .trust.consent import Consent
+from .trust.signing import MAX_SIGNATURE_BYTES, SIGNATURE, check_signature
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -104,7 +107,7 @@ def check_members(files: Mapping[str, FileEntry], where: str) -> None:
     """BundleError unless the paths are plain, differ on every file system, and are of a bearable size together."""
     names = [check_member(path).lower() for path in files]
     folders = {name.split("/")[0] for name in names if "/" in name}
-    if len(set(names)) < len(names) or folders & set(names) or MANIFEST in names:
+    if len(set(names)) < len(names) or folders & set(names) or {MANIFEST, SIGNATURE} & set(names):
         raise BundleError(f"{where}: {MANIFEST} names the same file twice. Do not use this bundle.")
     total = sum(entry.bytes for entry in files.values())
     if total > MAX_BUNDLE_BYTES:
@@ -149,23 +152,26 @@ def _no_constant(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Subject:
-    """A bundle, opened. `root` is its folder."""
+    """A bundle, opened. `root` is its folder, `text` and `signature` what its manifest and signature file hold.
+
+    `signer`: the fingerprint of whoever signed it; None if nobody did.
+    """
 
     root: Path
     manifest: Manifest
+    text: bytes = field(default=b"", repr=False)
+    signature: bytes | None = field(default=None, repr=False)
+    signer: str | None = None
 
     @classmethod
     def open(cls, root: Path) -> Subject:
-        """Read the manifest; the other files are read (and checked) when they are needed."""
-        path = root / MANIFEST
-        if path.is_symlink() or not path.is_file():
-            raise BundleError(f"{root.name}: {MANIFEST} is missing. Install the bundle again.")
-        try:
-            with path.open("rb") as file:
-                text = file.read(MAX_MANIFEST_BYTES + 1)
-        except OSError as error:
-            raise BundleError(f"{root.name}: {MANIFEST} cannot be read ({error.strerror}).") from None
-        return cls(root, parse_manifest(text, root.name))
+        """Read the manifest and check its signature; other files are read (and checked) when they are needed."""
+        text = _read_head(root, MANIFEST, MAX_MANIFEST_BYTES)
+        manifest = parse_manifest(text, root.name)
+        if not os.path.lexists(root / SIGNATURE):
+            return cls(root, manifest, text)
+        signature = _read_head(root, SIGNATURE, MAX_SIGNATURE_BYTES)
+        return cls(root, manifest, text, signature, check_signature(text, signature, root.name))
 
     @property
     def name(self) -> str:
@@ -224,7 +230,7 @@ class Subject:
             data = self.read(path)
             if path.endswith(".npz"):
                 _load_npz(data, f"{self.name}: {path}")
-        listed = {MANIFEST, *self.manifest.files}
+        listed = {MANIFEST, SIGNATURE, *self.manifest.files}
         for file in sorted(self.root.rglob("*")):
             member = file.relative_to(self.root).as_posix()
             if member not in listed and (file.is_symlink() or not file.is_dir()):
@@ -241,7 +247,20 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=1, ensure_ascii=False).encode()
     parse_manifest(text, root.name)
     (root / MANIFEST).write_bytes(text + b"\n")
+    (root / SIGNATURE).unlink(missing_ok=True)  # it was of the manifest that stood here before
     return Subject.open(root)
+
+
+def _read_head(root: Path, name: str, most_bytes: int) -> bytes:
+    """The bytes of a file beside the listed ones, one more than `most_bytes` at most."""
+    path = root / name
+    if path.is_symlink() or not path.is_file():
+        raise BundleError(f"{root.name}: {name} is missing. Install the bundle again.")
+    try:
+        with path.open("rb") as file:
+            return file.read(most_bytes + 1)
+    except OSError as error:
+        raise BundleError(f"{root.name}: {name} cannot be read ({error.strerror}).") from None
 
 
 def _load_npz(data: bytes, where: str, wanted: frozenset[str] | None = None) -> dict[str, NDArray[Any]]:

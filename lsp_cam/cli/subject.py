@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group.command()(verify)
     group.command()(install)
     group.command()(export)
+    group.command()(sign)
     group.command()(remove)
     group.command("import-release")(import_release)
     app.add_typer(group, name="subject")
@@ -73,12 +74,15 @@ def show(name: Name, as_json: Json = False) -> None:
     subject = Store().get(name)
     manifest = subject.manifest
     if as_json:
-        print_json({**manifest.model_dump(), "path": str(subject.root), "bytes": _size(subject)})
+        print_json(
+            {**manifest.model_dump(), "path": str(subject.root), "bytes": _size(subject), "signer": subject.signer}
+        )
         return
     lines = [
         ("name", manifest.name),
         ("title", manifest.title),
         *manifest.consent.lines(),
+        ("signed by", subject.signer or "nobody"),
         ("licence", manifest.licence),
         ("provenance", manifest.provenance),
         ("created", manifest.created),
@@ -111,7 +115,10 @@ def install(
     """
     from ..store import Store
 
-    _print_installed(Store().install(file, replace=replace))
+    store = Store()
+    subject = store.install(file, replace=replace)
+    _print_installed(subject)
+    print_line(store.signers.meet(subject.name, subject.signer))
 
 
 def export(
@@ -124,6 +131,17 @@ def export(
 
     Store().export(name, file)
     print_line(f"{file}: {decimal(file.stat().st_size)}. To install it elsewhere: lsp-cam subject install {file.name}")
+
+
+def sign(name: Name) -> None:
+    """Sign a subject with your key, so that others can tell that it is yours and unchanged."""
+    from ..store import Store
+    from ..trust.signing import own_key
+
+    store = Store()
+    subject = store.sign(name, own_key())
+    print_line(store.signers.meet(name, subject.signer))
+    print_line(f"Signed '{name}'. Tell others your fingerprint: {subject.signer}")
 
 
 def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
