@@ -2,11 +2,13 @@
 
 Sampling the texture is a Gather of short rows of pixels from the texture enlarged four times (quarter-pixel steps):
 ONNX Runtime's GridSample takes about ten times as long on a CPU. The file holds the texture in its own size; enlarging
-it depends on constants alone, so ONNX Runtime does it once, when it loads the file.
+it depends on constants alone, so ONNX Runtime does it once, when it loads the file. Most convolutions compute in 8
+bits; the first ones, and those that say how far something moves or how far lids close, do not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from onnx import TensorProto
 
 from lsp_cam.train.graph import Graph
 from lsp_cam.train.models.lite import CELL, FLOW_CELL, Box, LiteRenderer
+from lsp_cam.train.quantise import MARK, OPERATORS, quantised
 
 STEPS = 4  # texture positions per pixel
 ROW = 4  # neighbouring pixels that are taken together, moved alike
@@ -23,14 +26,15 @@ OPAQUE_PX = 2  # around what of the texture is not transparent
 Array = NDArray[np.float32]
 
 
-def lite_onnx(model: LiteRenderer) -> bytes:
-    """The file of a trained renderer."""
+def lite_onnx(model: LiteRenderer, maps: Sequence[Array] = ()) -> bytes:
+    """The file of a trained renderer; in 8 bits where `maps` (1, 1, S, S) tell the ranges, in floats where not."""
     side = model.painter.shape.side
     graph = _Painting(model)
     painted = graph.paint("map")
     picture = _composed(graph, model, painted.flow)
     _repainted(graph, model, picture, painted)
-    return graph.finish("render", {"map": (1, 1, side, side)}, {"frame": (1, 3, side, side)})
+    file = graph.finish("render", {"map": (1, 1, side, side)}, {"frame": (1, 3, side, side)})
+    return quantised(file, maps) if maps else file
 
 
 class _Painted(NamedTuple):
@@ -49,11 +53,21 @@ class _Painting(Graph):
         super().__init__(output_kind=TensorProto.UINT8)
         self._state = {k: v.detach().numpy().astype(np.float32) for k, v in model.painter.state_dict().items()}
         self._shape = model.painter.shape
+        self._marking = False
+
+    def nodes(self, op: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
+        """As in `Graph`; marked for 8 bits while `_marking`."""
+        if self._marking and op in OPERATORS:
+            attributes["name"] = f"{MARK}{outputs[0]}"
+        return super().nodes(op, inputs, outputs, **attributes)
 
     def paint(self, feature_map: str) -> _Painted:
         """Everything that the network says about a map."""
         window = self._shape.window
-        eighth = self.leaky(self._conv(self._stem(feature_map), "down1", stride=2))
+        # The window's part once more: cheaper than bringing the large one into the order in which it can be cut.
+        quarter, quarter_window = self._stem(feature_map), self._stem(self.cut(feature_map, window, CELL))
+        self._marking = True
+        eighth = self.leaky(self._conv(quarter, "down1", stride=2))
         x2 = self.leaky(self._placed(self._conv(eighth, "down2", stride=2), "place2"))
         x3 = self.leaky(self._placed(self._conv(x2, "down3", stride=2), "place3"))
         x4 = self.leaky(self._placed(self._conv(x3, "down4", stride=2), "place4"))
@@ -61,10 +75,10 @@ class _Painting(Graph):
         x4 = self.node("Add", x4, deep)
         x3 = self._up(x4, "up3", x3)
         x2 = self._up(x3, "up2", x2)
-        flow = self._conv(x2, "flow", gain=10.0 * STEPS)
         x1 = self._up(self.cut(x2, window.in_groups(FLOW_CELL // CELL), 1), "up1", self.cut(eighth, window, 1))
-        # Once more for the window: cheaper than bringing the large one into the order in which it can be cut.
-        x0 = self._up(x1, "up0", self._stem(self.cut(feature_map, window, CELL)))
+        x0 = self._up(x1, "up0", quarter_window)
+        self._marking = False
+        flow = self._conv(x2, "flow", gain=10.0 * STEPS)
         lids = self._conv(self.cut(x0, self._shape.eyes.within(window), 2), "lid")
         return _Painted(flow, *self._colours(x0), self.node("Sigmoid", self._spread(lids)))
 
@@ -72,13 +86,14 @@ class _Painting(Graph):
         return self.leaky(self._conv(x, "stem", stride=4, pad=0))
 
     def _colours(self, x0: str) -> tuple[str, str]:
-        weight, bias = self._state["paint.weight"].copy(), self._state["paint.bias"].copy()
+        weight, bias = self._state["paint.weight"], self._state["paint.bias"]
         colours = len(bias) * 3 // 4  # the last quarter of the channels is the cover
-        weight[:colours] *= 255
-        bias[:colours] = bias[:colours] * 255 + HALF_LEVEL
-        paint, cover = self.split(self._spread(self._conv_of(x0, weight, bias, 1, 1)), [3, 1])
+        self._marking = True  # apart, as levels and covers have other ranges
+        paint = self._conv_of(x0, weight[:colours] * 255, bias[:colours] * 255 + HALF_LEVEL, 1, 1)
+        cover = self._conv_of(x0, weight[colours:], bias[colours:], 1, 1)
+        self._marking = False
         limits = self.constant(np.float32(0)), self.constant(np.float32(255))
-        return self.node("Clip", paint, *limits), self.node("Sigmoid", cover)
+        return self.node("Clip", self._spread(paint), *limits), self.node("Sigmoid", self._spread(cover))
 
     def _spread(self, x: str) -> str:
         return self.node("DepthToSpace", x, blocksize=4, mode="CRD")

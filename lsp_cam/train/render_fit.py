@@ -10,7 +10,6 @@ import torch
 
 from lsp_cam.errors import UsageError
 from lsp_cam.train import checkpoint, render_gan, render_lite
-from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.export_render import SMALLEST_SIZE
 from lsp_cam.train.halve import halved
 from lsp_cam.train.render_data import Footage, open_footage
@@ -86,14 +85,12 @@ def _job(
 
 
 def files(best: Path) -> dict[str, bytes]:
-    """The bundle's files of a trained renderer, by name, networks in half floats; `best`: what `fit` returned.
+    """The bundle's files of a trained renderer, by name, networks in half floats or less; `best`: what `fit` returned.
 
     A renderer that takes candidate images brings them along: those that it was trained with.
     """
     state = torch.load(best, weights_only=True, map_location="cpu")
-    if state["renderer"] == "lite":
-        return {"render.onnx": halved(lite_onnx(render_lite.load(state)))}
-    made = render_gan.bundle_files(state)
+    made = (render_lite if state["renderer"] == "lite" else render_gan).bundle_files(state)
     return {name: halved(data) if name.endswith(".onnx") else data for name, data in made.items()}
 
 

@@ -11,12 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from lsp_cam.train import checkpoint
+from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.models.lite import CELL, Box, Drawn, LiteRenderer, Shape
 from lsp_cam.train.render_check import check_sheet
 from lsp_cam.train.render_data import Footage
 from lsp_cam.train.render_start import eyes_of_still, first_lids, first_texture
 from lsp_cam.train.render_warm import anchor_loss, warm_up
 from lsp_cam.train.render_window import shape_of
+
+RANGE_MAPS = 24  # that tell the ranges of an exported file's values
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,10 @@ class LiteJob:
     def trained(self) -> dict[str, Any]:
         s = self.model.painter.shape
         shape = {"side": s.side, "window": tuple(s.window), "eyes": tuple(s.eyes), "widths": s.widths}
-        return {"renderer": "lite", "shape": shape, "model": self.model.state_dict()}
+        seen = np.linspace(0, self._last - 1, min(RANGE_MAPS, self._last)).astype(int)
+        maps = np.stack([self._footage.feature_map(int(k)).numpy() > 0 for k in seen])
+        packed = torch.from_numpy(np.packbits(maps, axis=-1))
+        return {"renderer": "lite", "shape": shape, "maps": packed, "model": self.model.state_dict()}
 
 
 def build(footage: Footage) -> LiteRenderer:
@@ -191,6 +197,12 @@ def build(footage: Footage) -> LiteRenderer:
     with torch.no_grad():
         model.lids.copy_(first_lids(footage, shape)[None])
     return model
+
+
+def bundle_files(state: dict[str, Any]) -> dict[str, bytes]:
+    """The network by its name in a bundle, of what `LiteJob.trained` gave."""
+    maps = np.unpackbits(state["maps"].numpy(), axis=-1)[:, None].astype(np.float32)
+    return {"render.onnx": lite_onnx(load(state), list(maps))}
 
 
 def load(state: dict[str, Any]) -> LiteRenderer:

@@ -4,6 +4,7 @@ import copy
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -29,8 +30,8 @@ def model() -> LiteRenderer:
     return model
 
 
-def _drawn() -> torch.Tensor:
-    return (torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(1)) > 0.95).float()
+def _drawn(seed: int = 1) -> torch.Tensor:
+    return (torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(seed)) > 0.95).float()
 
 
 def test_exported_file_paints_the_same(model: LiteRenderer) -> None:
@@ -57,6 +58,19 @@ def test_lids_close_the_eyes_and_nothing_else(model: LiteRenderer) -> None:
     assert (eyes - (1 - model.texture[0, :3, 32:56, 40:88])).abs().mean() < 0.05
     change[16:112, 32:96] = 0
     assert change.max() < 1e-6
+
+
+def test_in_eight_bits_it_paints_nearly_the_same(model: LiteRenderer) -> None:
+    maps = [_drawn(seed).numpy() for seed in range(1, 5)]
+    plain, small = (
+        ort.InferenceSession(file, providers=["CPUExecutionProvider"])
+        for file in (lite_onnx(model), halved(lite_onnx(model, maps)))
+    )
+    fed = {"map": _drawn(9).numpy()}
+    wanted, got = (session.run(None, fed)[0].astype(float) for session in (plain, small))
+    assert 0 < np.abs(got - wanted).mean() < 2
+    operators = [node.op_type for node in onnx.load_from_string(lite_onnx(model, maps)).graph.node]
+    assert operators.count("QuantizeLinear") > 20
 
 
 def test_halved_file_is_about_half(model: LiteRenderer) -> None:
