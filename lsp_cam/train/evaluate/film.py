@@ -1,4 +1,7 @@
-"""Pictures of the page: the film (true, as tracked, from speech), the mean error, and three pictures up close."""
+"""Pictures of the page: the film (true, as tracked, from speech), the mean error, and three pictures up close.
+
+Generated pictures carry the mark that every picture carries that leaves; figures are taken before it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from lsp_cam.devices.videofile import VideoFileSink
 from lsp_cam.packets import SAMPLE_RATE_HZ, LandmarkFrame
 from lsp_cam.train.evaluate.figures import Array
 from lsp_cam.train.evaluate.run import Evaluation
+from lsp_cam.trust.marks import Marker
+from lsp_cam.trust.permission import badge_of
 
 MOST_S = 20.0
 BRIGHT = 64.0  # the error (0..255) that is shown at its brightest
@@ -23,13 +28,14 @@ def write_film(done: Evaluation, path: Path) -> tuple[Array, int]:
     held_out, side = done.held_out, done.held_out.frames.shape[1]
     count = min(len(held_out.frames), int(MOST_S * held_out.fps))
     sound = held_out.samples[: int(count / held_out.fps * SAMPLE_RATE_HZ)]
-    total = np.zeros((side, side))
+    total, marker, words = np.zeros((side, side)), Marker(), badge_of(done.subject, False)
     with VideoFileSink(path, speech=sound) as sink:
         sink.open(3 * side, side, held_out.fps)
         for picture in range(count):
             truth, ours = held_out.frames[picture], done.motion.render(picture)
             total += np.abs(ours.astype(np.float32) - truth).mean(axis=2)
-            sink.send(np.hstack([truth, ours, _spoken(done, picture)]))
+            generated = [marker.mark(pixels, words) for pixels in (ours, _spoken(done, picture))]
+            sink.send(np.hstack([truth, *generated]))
     return total / count, count
 
 
@@ -50,11 +56,11 @@ def examples(done: Evaluation) -> list[tuple[str, int, NDArray[np.uint8]]]:
     """The best, the middle and the worst picture by PSNR: its name, number, and truth | rendered | error."""
     ranked = sorted(done.measured, key=lambda one: -one.values["psnr_db"])
     chosen = {"best": ranked[0], "middle": ranked[len(ranked) // 2], "worst": ranked[-1]}
-    out = []
+    out, marker, words = [], Marker(), badge_of(done.subject, False)
     for name, one in chosen.items():
         truth, ours = done.held_out.frames[one.picture], done.motion.render(one.picture)
         error = np.abs(ours.astype(np.float64) - truth).mean(axis=2)
-        out.append((name, one.picture, np.hstack([truth, ours, coloured(error)])))
+        out.append((name, one.picture, np.hstack([truth, marker.mark(ours, words), coloured(error)])))
     return out
 
 
