@@ -38,6 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import BundleError
 from .trust.consent import Consent
+from .trust.networks import check_network
 from .trust.signing import MAX_SIGNATURE_BYTES, SIGNATURE, check_signature
 
 FORMAT = 1
@@ -182,7 +183,7 @@ class Subject:
         return path in self.manifest.files
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file, checked against the manifest."""
+        """The bytes of a file, checked against the manifest; of a network, also that it may reach an engine."""
         entry = self.manifest.files.get(path)
         if entry is None:
             raise BundleError(f"{self.name}: the bundle has no {path}. Install the bundle again.")
@@ -199,6 +200,8 @@ class Subject:
             raise BundleError(f"{self.name}: {path} cannot be read ({error.strerror}).") from None
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BundleError(f"{self.name}: {path} was changed (checksum differs). Install the bundle again.")
+        if path.lower().endswith(".onnx"):
+            check_network(data, f"{self.name}: {path}")
         return data
 
     def arrays(self, path: str, **wanted: tuple[int | None, ...]) -> dict[str, NDArray[Any]]:

@@ -35,7 +35,7 @@ def tiny_files() -> dict[str, bytes]:
     return {
         "manifold.npz": npz_bytes(feature_base=numbers.normal(size=(20, 8)).astype(np.float32)),
         "camera.npz": npz_bytes(scale=np.float32(1.0) * np.ones(()), intrinsics=np.eye(3, dtype=np.float32)),
-        "speech.onnx": numbers.bytes(3000),
+        "speech.bin": numbers.bytes(3000),
         "candidates/0.png": numbers.bytes(500),
         "preview.jpg": numbers.bytes(100),
     }

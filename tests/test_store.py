@@ -104,11 +104,11 @@ def test_export_of_a_damaged_subject(store: Store, tmp_path: Path) -> None:
 
 
 def test_installing_the_same_name(store: Store, tmp_path: Path) -> None:
-    other = tiny_bundle(tmp_path / "made", "old", {"speech.onnx": b"other"})
+    other = tiny_bundle(tmp_path / "made", "old", {"speech.bin": b"other"})
     file = write_zip(tmp_path / "old.lspcam", members_of(other))
     refused(store, file, "installed already", "--replace", error=UsageError)
     store.install(file, replace=True)
-    assert store.get("old").read("speech.onnx") == b"other"
+    assert store.get("old").read("speech.bin") == b"other"
     assert names(store) == ["old"]
     assert not list(store.folder.glob(".replaced-*"))
 
@@ -212,7 +212,7 @@ def without(path: str) -> Callable[[list[Member]], list[Member]]:
 
 
 def as_link(mode: int) -> Callable[[list[Member]], list[Member]]:
-    return lambda members: [(info(str(n), mode=mode), d) if n == "speech.onnx" else (n, d) for n, d in members]
+    return lambda members: [(info(str(n), mode=mode), d) if n == "speech.bin" else (n, d) for n, d in members]
 
 
 EDITS: dict[str, tuple[Callable[[list[Member]], list[Member]], str]] = {
@@ -222,7 +222,7 @@ EDITS: dict[str, tuple[Callable[[list[Member]], list[Member]], str]] = {
     ),
     "shorter file": (lambda m: [(n, d[:-1]) if n == "preview.jpg" else (n, d) for n, d in m], "another size"),
     "longer file": (lambda m: [(n, d + b"x") if n == "preview.jpg" else (n, d) for n, d in m], "another size"),
-    "missing file": (without("speech.onnx"), "speech.onnx is missing"),
+    "missing file": (without("speech.bin"), "speech.bin is missing"),
     "missing manifest": (without(MANIFEST), "no manifest.json"),
     "nothing": (lambda _: [], "no manifest.json"),
     "extra file": (with_member(("run.py", b"x")), "run.py does not belong"),
@@ -233,7 +233,7 @@ EDITS: dict[str, tuple[Callable[[list[Member]], list[Member]], str]] = {
     "backslash": (with_member(("..\\evil", b"x")), "not a plain path"),
     "drive": (with_member(("C:evil", b"x")), "not a plain path"),
     "unicode": (with_member(("\u202egnp.exe", b"x")), "not a plain path"),
-    "nul": (with_member(("speech.onnxQevil", b"x")), "speech.onnx"),
+    "nul": (with_member(("speech.binQevil", b"x")), "speech.bin"),
     "symlink": (as_link(stat.S_IFLNK | 0o777), "not a plain file"),
     "device": (as_link(stat.S_IFCHR | 0o666), "not a plain file"),
     "pipe": (as_link(stat.S_IFIFO | 0o666), "not a plain file"),
@@ -248,13 +248,13 @@ EDITS: dict[str, tuple[Callable[[list[Member]], list[Member]], str]] = {
 def test_archives_of_strangers(store: Store, subject: Subject, tmp_path: Path, case: str) -> None:
     edit, word = EDITS[case]
     file = write_zip(tmp_path / "bad.lspcam", edit(members_of(subject)))
-    file.write_bytes(file.read_bytes().replace(b"speech.onnxQevil", b"speech.onnx\0evil"))
+    file.write_bytes(file.read_bytes().replace(b"speech.binQevil", b"speech.bin\0evil"))
     refused(store, file, word)
     assert not (tmp_path / "evil").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-@pytest.mark.parametrize("path", ["speech.onnx", MANIFEST])
+@pytest.mark.parametrize("path", ["speech.bin", MANIFEST])
 def test_duplicate_entries(store: Store, subject: Subject, tmp_path: Path, path: str) -> None:
     members = members_of(subject)
     refused(store, write_zip(tmp_path / "bad.lspcam", [*members, (path, dict(members)[path])]), "twice")
@@ -264,9 +264,9 @@ def test_duplicate_entries(store: Store, subject: Subject, tmp_path: Path, path:
     ("edit", "word"),
     [
         (lambda raw: raw.update(format=2), "newer"),
-        (lambda raw: raw["files"]["speech.onnx"].update(bytes=1 << 40), "bytes"),
+        (lambda raw: raw["files"]["speech.bin"].update(bytes=1 << 40), "bytes"),
         (lambda raw: raw["files"].update({"../evil": entry(b"x")}), "not a plain path"),
-        (lambda raw: raw["files"].pop("speech.onnx"), "does not belong"),
+        (lambda raw: raw["files"].pop("speech.bin"), "does not belong"),
         (lambda raw: raw.update(name="../evil"), "no name for a subject"),
         (lambda raw: raw.update(name="m\u0430y"), "no name for a subject"),
         (lambda raw: raw.pop("consent"), "consent"),
@@ -303,7 +303,7 @@ def test_arrays_are_looked_at_before_they_are_in(store: Store, tmp_path: Path, a
 
 
 def test_bomb(store: Store, tmp_path: Path) -> None:
-    made = tiny_bundle(tmp_path / "made", "new", {"speech.onnx": bytes(8 << 20)})
+    made = tiny_bundle(tmp_path / "made", "new", {"speech.bin": bytes(8 << 20)})
     file = write_zip(tmp_path / "bad.lspcam", members_of(made))
     assert file.stat().st_size < 1 << 16
     refused(store, file, "grow absurdly")
@@ -312,11 +312,11 @@ def test_bomb(store: Store, tmp_path: Path) -> None:
 def test_bomb_that_lies_about_its_size(store: Store, tmp_path: Path) -> None:
     """Directory, local header and manifest say 1000 bytes; 8 MiB would come out."""
     data = bytes(8 << 20)
-    made = tiny_bundle(tmp_path / "made", "new", {"speech.onnx": data})
-    forge(made, lambda raw: raw["files"]["speech.onnx"].update(entry(data[:1000])))
+    made = tiny_bundle(tmp_path / "made", "new", {"speech.bin": data})
+    forge(made, lambda raw: raw["files"]["speech.bin"].update(entry(data[:1000])))
     file = write_zip(tmp_path / "bad.lspcam", members_of(made))
     file.write_bytes(file.read_bytes().replace(struct.pack("<L", len(data)), struct.pack("<L", 1000)))
-    refused(store, file, "speech.onnx")
+    refused(store, file, "speech.bin")
 
 
 def test_encrypted(store: Store, subject: Subject, tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_damaged_archives_install_whole_or_not_at_all(
     store: Store, tmp_path: Path, edits: list[tuple[int, int]]
 ) -> None:
     shutil.rmtree(tmp_path / "fuzz", ignore_errors=True)
-    made = tiny_bundle(tmp_path / "fuzz", "new", {"speech.onnx": b"abc" * 20, "candidates/0.png": b"x"})
+    made = tiny_bundle(tmp_path / "fuzz", "new", {"speech.bin": b"abc" * 20, "candidates/0.png": b"x"})
     file = write_zip(tmp_path / "bad.lspcam", members_of(made))
     raw = bytearray(file.read_bytes())
     for at, value in edits:
@@ -400,7 +400,7 @@ def test_damaged_archives_install_whole_or_not_at_all(
     except (BundleError, UsageError):
         assert names(store) == ["old"]
     else:
-        assert installed.read("speech.onnx") == b"abc" * 20
+        assert installed.read("speech.bin") == b"abc" * 20
         store.remove(installed.name)
     assert sorted(p.name for p in store.folder.iterdir()) == [".lock", "old"]
 
@@ -490,7 +490,7 @@ for fatal in range(1, 500):
     found = {}
     for entry in store.entries():
         entry.subject.verify()
-        found[entry.name] = entry.subject.read("speech.onnx").decode()
+        found[entry.name] = entry.subject.read("speech.bin").decode()
     store.install(file, replace=True)
     left = sorted(p.name for p in store.folder.iterdir())
     results.append([os.WIFSIGNALED(status), found, left])
@@ -506,8 +506,8 @@ print(json.dumps(results))
 def test_killed_at_any_moment(tmp_path: Path, mode: str) -> None:
     name = "old" if mode == "replace" else "new"
     store = Store(tmp_path / "home", tmp_path / "none")
-    store.adopt(tiny_bundle(tmp_path / "a", "old", {"speech.onnx": b"before"}).root)
-    files = {"speech.onnx": b"after", "candidates/0.png": b"x", "face.npz": tiny_files()["camera.npz"]}
+    store.adopt(tiny_bundle(tmp_path / "a", "old", {"speech.bin": b"before"}).root)
+    files = {"speech.bin": b"after", "candidates/0.png": b"x", "face.npz": tiny_files()["camera.npz"]}
     file = write_zip(tmp_path / "x.lspcam", members_of(tiny_bundle(tmp_path / "b", name, files)))
     command = [sys.executable, "-c", KILLER, str(store.home), str(file), mode]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
@@ -525,7 +525,7 @@ def test_killed_at_any_moment(tmp_path: Path, mode: str) -> None:
 def test_two_at_once(store: Store, tmp_path: Path) -> None:
     files = [
         write_zip(
-            tmp_path / f"{i}.lspcam", members_of(tiny_bundle(tmp_path / f"made{i}", "new", {"speech.onnx": b"%d" % i}))
+            tmp_path / f"{i}.lspcam", members_of(tiny_bundle(tmp_path / f"made{i}", "new", {"speech.bin": b"%d" % i}))
         )
         for i in range(6)
     ]
@@ -550,7 +550,7 @@ def test_two_at_once(store: Store, tmp_path: Path) -> None:
 def test_readers_never_see_a_replacement(store: Store, tmp_path: Path) -> None:
     files = [
         write_zip(
-            tmp_path / f"{i}.lspcam", members_of(tiny_bundle(tmp_path / f"made{i}", "old", {"speech.onnx": b"%d" % i}))
+            tmp_path / f"{i}.lspcam", members_of(tiny_bundle(tmp_path / f"made{i}", "old", {"speech.bin": b"%d" % i}))
         )
         for i in range(2)
     ]

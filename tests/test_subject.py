@@ -48,22 +48,22 @@ def reopened(subject: Subject) -> Subject:
 
 def test_a_sound_bundle_verifies_and_reads(subject: Subject) -> None:
     subject.verify()
-    assert subject.read("speech.onnx") == tiny_files()["speech.onnx"]
+    assert subject.read("speech.bin") == tiny_files()["speech.bin"]
     assert subject.arrays("manifold.npz", feature_base=(None, 8))["feature_base"].shape == (20, 8)
     assert subject.has("preview.jpg")
     assert not subject.has("render.onnx")
 
 
 def test_changed_byte(subject: Subject) -> None:
-    path = subject.root / "speech.onnx"
+    path = subject.root / "speech.bin"
     data = bytearray(path.read_bytes())
     data[1000] ^= 1
     path.write_bytes(data)
-    refused(lambda: subject.read("speech.onnx"), "speech.onnx", "checksum", "Install")
-    refused(subject.verify, "speech.onnx")
+    refused(lambda: subject.read("speech.bin"), "speech.bin", "checksum", "Install")
+    refused(subject.verify, "speech.bin")
 
 
-@pytest.mark.parametrize("path", ["speech.onnx", "candidates/0.png"])
+@pytest.mark.parametrize("path", ["speech.bin", "candidates/0.png"])
 def test_missing_file(subject: Subject, path: str) -> None:
     (subject.root / path).unlink()
     refused(lambda: subject.read(path), path, "missing")
@@ -89,7 +89,7 @@ def test_extra_files_anywhere(subject: Subject, hidden: str) -> None:
 
 
 CLIMBING = [
-    "../speech.onnx", "/etc/passwd", "a/../../b", "a/b/c", "./a", "a//b", "a/", "", ".", "..", "C:/x", "C:x", "a\\b",
+    "../speech.bin", "/etc/passwd", "a/../../b", "a/b/c", "./a", "a//b", "a/", "", ".", "..", "C:/x", "C:x", "a\\b",
     "..\\b", ".hidden", "a/.b", "a\0b", "a\nb", "con", "NUL.npz", "a/com1.txt", "a.", "a ", " a", "-x", "x" * 65,
     "caf\u00e9.npz", "cafe\u0301.npz", "\u202egnp.exe", "\uff0e\uff0e/x", "\u2024\u2024/x", "speech\u200b.onnx",
     "\ud800",
@@ -103,24 +103,22 @@ def test_paths_that_climb_out_or_deceive(subject: Subject, path: str) -> None:
     refused(lambda: reopened(subject), "not a plain path")
 
 
-@pytest.mark.parametrize(
-    "path", ["speech.onnx", "render_constants.onnx", "candidates/0.png", "a-b_c.tar.gz", "x", "_y"]
-)
+@pytest.mark.parametrize("path", ["speech.bin", "render_constants.onnx", "candidates/0.png", "a-b_c.tar.gz", "x", "_y"])
 def test_plain_paths(path: str) -> None:
     assert check_member(path) == path
 
 
-@pytest.mark.parametrize("twin", ["Speech.onnx", "MANIFEST.json", "manifest.json", "candidates"])
+@pytest.mark.parametrize("twin", ["Speech.bin", "MANIFEST.json", "manifest.json", "signature.json", "candidates"])
 def test_names_that_some_file_system_takes_for_one(subject: Subject, twin: str) -> None:
     forge(subject, lambda raw: raw["files"].update({twin: entry(b"x")}))
     refused(lambda: reopened(subject), "twice")
 
 
 def test_symlink_to_a_file(subject: Subject, tmp_path: Path) -> None:
-    path = subject.root / "speech.onnx"
+    path = subject.root / "speech.bin"
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    refused(lambda: subject.read("speech.onnx"), "speech.onnx", "symbolic link")
+    refused(lambda: subject.read("speech.bin"), "speech.bin", "symbolic link")
     refused(subject.verify, "symbolic link")
 
 
@@ -146,8 +144,8 @@ def test_extra_symlink(subject: Subject, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [1 << 62, 1 << 30 | 1, -1, "big", None, 1e300])
 def test_absurd_size(subject: Subject, size: Any) -> None:
-    forge(subject, lambda raw: raw["files"]["speech.onnx"].update(bytes=size))
-    refused(lambda: reopened(subject), "speech.onnx", "bytes")
+    forge(subject, lambda raw: raw["files"]["speech.bin"].update(bytes=size))
+    refused(lambda: reopened(subject), "speech.bin", "bytes")
 
 
 def test_absurd_sizes_together(subject: Subject) -> None:
@@ -163,8 +161,8 @@ def test_too_many_files(subject: Subject) -> None:
 
 @pytest.mark.parametrize("real", [2999, 3001, 0])
 def test_size_other_than_listed(subject: Subject, real: int) -> None:
-    (subject.root / "speech.onnx").write_bytes(b"x" * real)
-    refused(lambda: subject.read("speech.onnx"), "speech.onnx", "size")
+    (subject.root / "speech.bin").write_bytes(b"x" * real)
+    refused(lambda: subject.read("speech.bin"), "speech.bin", "size")
 
 
 def test_newer_format(subject: Subject) -> None:
@@ -208,7 +206,7 @@ def test_manifest_with_an_unknown_field(subject: Subject) -> None:
 
 @pytest.mark.parametrize("digest", ["", "g" * 64, "A" * 64, "0" * 63, None])
 def test_checksum_that_is_none(subject: Subject, digest: Any) -> None:
-    forge(subject, lambda raw: raw["files"]["speech.onnx"].update(sha256=digest))
+    forge(subject, lambda raw: raw["files"]["speech.bin"].update(sha256=digest))
     refused(lambda: reopened(subject), "sha256")
 
 

@@ -209,10 +209,12 @@ def _run_here(options: StartOptions) -> None:
 
     from ..daemon.log import open_log
     from ..daemon.signals import stopping_on_signals
+    from ..trust.limits import limit_memory
 
     stop = threading.Event()
     with stopping_on_signals(stop):
         open_log()
+        limit_memory()
         from ..web.host import Host
 
         Host(options, stop, print_line, _print_started).run()

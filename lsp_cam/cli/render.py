@@ -106,13 +106,15 @@ def trace(
 
 
 def _subject(name: str | None, waived: bool) -> Subject:
-    """The subject, if it may be rendered."""
+    """The subject, if it may be rendered; this process is then to run its networks."""
     from ..store import Store
+    from ..trust.limits import limit_memory
     from ..trust.permission import permit
 
     store = Store()
     subject = store.get(name) if name else store.default()
     print_line(permit(subject, "render", waived=waived))
+    limit_memory()
     return subject
 
 

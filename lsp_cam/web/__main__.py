@@ -12,6 +12,7 @@ from ..daemon.log import log_output, open_log
 from ..daemon.options import StartOptions
 from ..daemon.signals import stopping_on_signals
 from ..errors import LspCamError
+from ..trust.limits import limit_memory
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
 
 def _run(stop: threading.Event) -> int:
     open_log()
+    limit_memory()
     faulthandler.enable(open(os.dup(2), "w"))  # noqa: SIM115 — for as long as the process lives
     log_output()
     from .host import Host  # takes a second; a signal must find its handler before that

@@ -53,7 +53,7 @@ def test_list(invoke: Invoke, tiny: Subject) -> None:
 
 def test_show(invoke: Invoke, tiny: Subject) -> None:
     result = invoke("subject", "show", "tiny")
-    for word in ("nobody", "drawn by a program", "CC0-1.0", "made by a test", "mouth.look_ahead", "18", "speech.onnx"):
+    for word in ("nobody", "drawn by a program", "CC0-1.0", "made by a test", "mouth.look_ahead", "18", "speech.bin"):
         assert word in result.output
     told = json.loads(invoke("subject", "show", "tiny", "--json").output)
     assert told["consent"]["shows"] == "nobody"
@@ -94,10 +94,10 @@ def test_verify(invoke: Invoke, tiny: Subject) -> None:
     result = invoke("subject", "verify", "tiny")
     assert result.exit_code == 0
     assert "5 files" in result.output
-    (tiny.root / "speech.onnx").write_bytes(b"x" * 3000)
+    (tiny.root / "speech.bin").write_bytes(b"x" * 3000)
     result = invoke("subject", "verify", "tiny")
     assert result.exit_code == 1
-    assert "error: tiny: speech.onnx was changed" in result.output
+    assert "error: tiny: speech.bin was changed" in result.output
 
 
 def test_install_export_and_back(invoke: Invoke, home: Path, archive: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_install_export_and_back(invoke: Invoke, home: Path, archive: Path, tmp_
 
 
 def test_install_over_another(invoke: Invoke, tiny: Subject, tmp_path: Path) -> None:
-    other = tiny_bundle(tmp_path / "other", "tiny", {"speech.onnx": b"other"})
+    other = tiny_bundle(tmp_path / "other", "tiny", {"speech.bin": b"other"})
     file = write_zip(tmp_path / "other.lspcam", members_of(other))
     before = state_of(tiny.root)
     result = invoke("subject", "install", file)
@@ -122,7 +122,7 @@ def test_install_over_another(invoke: Invoke, tiny: Subject, tmp_path: Path) -> 
     assert "--replace" in result.output
     assert state_of(tiny.root) == before
     assert invoke("subject", "install", file, "--replace").exit_code == 0
-    assert Store().get("tiny").read("speech.onnx") == b"other"
+    assert Store().get("tiny").read("speech.bin") == b"other"
 
 
 @pytest.mark.parametrize("data", [None, b"", b"no zip at all", b"PK\x03\x04"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from lsp_cam.errors import BundleError, ModelError
@@ -16,6 +17,7 @@ from lsp_cam.subject import write_bundle
 from lsp_cam.train.export import mouth_onnx, speech_onnx
 from tests.bundles import manifest_fields
 from tests.released import ENGINE, state_dict
+from tests.sketch import line_renderer
 
 
 def bundle(root: Path, **files: bytes) -> Any:
@@ -44,5 +46,9 @@ def test_a_network_of_another_size_is_refused(
 
 
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"odd/mouth.onnx network does not load"):
+    with pytest.raises(BundleError, match=r"odd: mouth.onnx is no ONNX file"):
         MouthStage.from_subject(bundle(tmp_path, mouth=b"no network"), ENGINE)
+    lame = onnx.load_from_string(line_renderer(32))
+    lame.graph.node[0].input[0] = "nothing"
+    with pytest.raises(ModelError, match=r"odd/mouth.onnx network does not load"):
+        MouthStage.from_subject(bundle(tmp_path, mouth=lame.SerializeToString()), ENGINE)

@@ -14,6 +14,7 @@ from lsp_cam.errors import BundleError, ModelError, UsageError
 from lsp_cam.packets import FeatureMap
 from lsp_cam.stages.render import RenderConfig, RenderStage, read_candidates, to_pixels
 from lsp_cam.subject import Subject, write_bundle
+from tests.sketch import line_renderer
 
 FLOAT = np.dtype(np.float32)
 
@@ -110,7 +111,7 @@ MAP, FRAME, CANDIDATES = (1, 1, 32, 32), (1, 3, 32, 32), (1, 12, 32, 32)
 def bundle(reference_bundle: Any, root: Any, *files: str) -> Subject:
     manifest = reference_bundle("case_a").manifest.model_dump(exclude={"format", "files"})
     manifest["settings"]["render"] = {"size": 32}
-    return write_bundle(root / "x", manifest, dict.fromkeys(files, b"x"))
+    return write_bundle(root / "x", manifest, dict.fromkeys(files, line_renderer(32)))
 
 
 def test_ink_is_one_and_paper_is_zero() -> None:
