@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,6 +51,7 @@ class RunSettings(BaseModel):
     subject: str | None = None
     mic: str = "auto"
     camera: str = "auto"
+    mic_out: Literal["auto", "on", "none"] = "auto"
     fps: Annotated[int, Field(ge=1, le=MOTION_FPS)] = 30
     size: Annotated[str, AfterValidator(_size)] | None = None
     mirror: bool = False

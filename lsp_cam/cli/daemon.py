@@ -35,6 +35,9 @@ def start(
     camera: Annotated[
         str | None, typer.Option(help="Virtual camera (name), video file to write, preview, none, or auto.")
     ] = None,
+    mic_out: Annotated[
+        str | None, typer.Option(help="LSP Mic, the voice in time with the picture: auto, on, or none.")
+    ] = None,
     fps: Annotated[int | None, typer.Option(help="Pictures per second, up to 60.")] = None,
     size: Annotated[str | None, typer.Option(help="Picture size, like 1280x720. Default: the subject's own.")] = None,
     engine: Annotated[str | None, typer.Option(help="What runs the networks.")] = None,
@@ -52,8 +55,8 @@ def start(
     from ..daemon.options import StartOptions
 
     settings = load().override(
-        {"subject": subject, "mic": mic, "camera": camera, "fps": fps, "size": size, "engine": engine,
-         "threads": threads, "mirror": mirror, "seed": seed, "badge": badge, "port": port}
+        {"subject": subject, "mic": mic, "camera": camera, "mic_out": mic_out, "fps": fps, "size": size,
+         "engine": engine, "threads": threads, "mirror": mirror, "seed": seed, "badge": badge, "port": port}
     )  # fmt: skip
     options = StartOptions(settings=settings, loop=loop, waived=right).with_absolute_paths()
     if foreground:

@@ -17,6 +17,7 @@ def lines_of(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("subject", f"{told['subject']} on {told['engine']}{loading}"),
         ("microphone", f"{microphone['name']}: {microphone['state']}, {microphone['level_dbfs']:.0f} dBFS{muted}"),
         ("camera", f"{camera['name']}: {camera['state']}, {camera['width']}x{camera['height']}, {rate}"),
+        ("voice", _voice(told["voice"])),
         ("frames", f"{frames['sent']} sent, {frames['repeated']} of them again, {frames['skipped']} skipped"),
         ("delay", f"{delay}; {latency['algorithmic_ms']:.0f} ms of it are the method's look-ahead"),
         ("head", "mirrored, " * told["steering"]["mirror"] + told["steering"]["mode"]),
@@ -25,6 +26,14 @@ def lines_of(told: dict[str, Any]) -> list[tuple[str, str]]:
     head = f"{told['state']} for {_duration(told['uptime_s'])} (process {told['pid']})"
     table = [(f"{name:<11}{value}", "") for name, value in rows]
     return [(head, "bold"), *table, *((warning, "yellow") for warning in told["warnings"])]
+
+
+def _voice(told: dict[str, Any]) -> str:
+    if told["state"] != "live":
+        return f"{told['name']}: {told['state']}" if told["problem"] else "no virtual microphone"
+    offset = told["offset_p50_ms"]
+    aside = "" if offset is None else f", {offset:+.1f} ms from its picture"
+    return f"{told['name']}: live, {told['delay_ms']:.0f} ms behind you{aside}"
 
 
 def _duration(seconds: float) -> str:

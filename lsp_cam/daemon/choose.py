@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ..assets import sample_speech
 from ..backends.base import Engine
 from ..backends.choose import open_engine
-from ..devices.base import AudioSource, FrameSink
+from ..devices.base import AudioSink, AudioSource, FrameSink
 from ..devices.microphone import Microphone
 from ..devices.null import NullSink
 from ..devices.videofile import VideoFileSink
 from ..devices.virtualcam import VirtualCamera, check_camera
+from ..devices.virtualmic import virtual_microphone
 from ..devices.wavfile import FileSource, read_audio
 from ..errors import DeviceError
 from ..store import Store
@@ -35,6 +36,7 @@ class Cast:
     open_source: Callable[[], AudioSource]
     camera: FrameSink | None
     camera_is_device: bool
+    voice: AudioSink | None
     notices: tuple[str, ...]
     consent: str
 
@@ -46,8 +48,9 @@ def choose(options: StartOptions, store: Store) -> Cast:
     consent = permit(subject, "live", waived=options.waived)
     open_source, unheard = _microphone(settings.mic, options.loop)
     camera, is_device, unseen = _camera(settings.camera)
+    voice, unspoken = _voice(settings.mic_out)
     engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
-    return Cast(subject, engine, open_source, camera, is_device, (*unheard, *unseen), consent)
+    return Cast(subject, engine, open_source, camera, is_device, voice, (*unheard, *unseen, *unspoken), consent)
 
 
 def _microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[str, ...]]:
@@ -67,6 +70,18 @@ def _microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[
 def _file(path: str, loop: bool) -> Callable[[], AudioSource]:
     samples = read_audio(path)
     return lambda: FileSource(samples, path, loop=loop, pause_s=PAUSE_S)
+
+
+def _voice(mic_out: str) -> tuple[AudioSink | None, tuple[str, ...]]:
+    """The virtual microphone, and what is missing."""
+    if mic_out == NONE:
+        return None, ()
+    try:
+        return virtual_microphone(), ()
+    except DeviceError as error:
+        if mic_out != AUTO:
+            raise
+        return None, (f"No virtual microphone: others will hear you before they see you speak. {error}",)
 
 
 def _camera(camera: str) -> tuple[FrameSink | None, bool, tuple[str, ...]]:

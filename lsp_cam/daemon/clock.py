@@ -58,6 +58,14 @@ class AudioClock:
         at_s = sample / SAMPLE_RATE_HZ
         return None if self._line is None else at_s + self._offset(at_s)
 
+    def sample_at(self, when_s: float) -> float | None:
+        """Which sample (not a whole one) was captured at `when_s`; None before the first block."""
+        line = self._line
+        if line is None:
+            return None
+        at_s = (when_s - line.offset_s + line.skew * line.origin_s) / (1 + line.skew)
+        return at_s * SAMPLE_RATE_HZ
+
     @property
     def skew_ppm(self) -> float:
         """How much slower the sound card's clock runs than the machine's, in parts per million."""

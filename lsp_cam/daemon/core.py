@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..devices.base import BLOCK_S, AudioSource, FrameSink
+from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
 from ..devices.fit import Fitter, even
 from ..devices.preview import PreviewSink
 from ..errors import DaemonError
-from ..packets import UInt8
+from ..packets import SAMPLE_RATE_HZ, UInt8
 from ..pipeline import Pipeline
 from ..stages.steer import Steering
 from ..subject import Subject
@@ -27,10 +27,12 @@ from .priority import giving_way
 from .show import Due, Picture, Show, idle_picture, warmed
 from .showing import Camera, film, render
 from .stats import StageTimes
+from .voice import Voice, speak
 
 LOG = logging.getLogger(__name__)
 HANDOVER_S = 10.0
 LAST_WORDS_S = 5.0
+UNTIL_SEEN_S = 0.09  # what rendering and the camera's clock add, as a rule; measured as soon as pictures go out
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Daemon:
         settings: Settings = Settings(),
         *,
         camera_is_device: bool = False,
+        voice_sink: AudioSink | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
@@ -79,6 +82,9 @@ class Daemon:
         self.rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * settings.fps)
         self.listener = Listener(Show.begin(pipeline), settings.fps, self.due, self.clock, self.outlets.recording)
         self.camera = Camera(idle, settings.mirror, loader.badge_of(subject))
+        self.voice_sink = voice_sink
+        expected_s = pipeline.look_ahead_samples / SAMPLE_RATE_HZ + UNTIL_SEEN_S
+        self.voice = Voice(self.listener.history, self.clock, expected_s)
 
     def begin(self) -> None:
         """Go on air. Raises DeviceError if a device cannot be opened."""
@@ -98,6 +104,9 @@ class Daemon:
         )
         run("motion", lambda: motion(blocks, self.listener, self._last_words, stop))
         run("capture", lambda: capture(source, blocks, stop))
+        if self.voice_sink is not None:
+            sink = self.voice_sink
+            run("voice", lambda: speak(sink, self.voice, self._picture_delay_s, stop))
 
     def end(self) -> None:
         """Leave the air: join the workers, close the devices, raise the first error."""
@@ -107,6 +116,8 @@ class Daemon:
                 self._source.close()
             self._crew.join()
         finally:
+            if self.voice_sink is not None:
+                self.voice_sink.close()
             self.outlets.close()
 
     @property
@@ -164,6 +175,11 @@ class Daemon:
             return pipeline, idle_picture(pipeline)
 
         return giving_way(load)
+
+    def _picture_delay_s(self) -> float | None:
+        """How long after its speech a picture leaves, as a rule; None while nobody has taken one."""
+        found = self.camera.delay_s.percentile(50)
+        return found[0] if found else None
 
     def _wanted(self) -> bool:
         return self.outlets.wants_frames

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..packets import SAMPLE_RATE_HZ
 from .core import Daemon
-from .status import CameraStatus, FrameCounts, Latency, MicrophoneStatus, Status, warnings_of
+from .status import CameraStatus, FrameCounts, Latency, MicrophoneStatus, Status, VoiceStatus, warnings_of
 
 
 def report(daemon: Daemon, url: str) -> Status:
     """What goes on in `daemon`; its page is at `url`."""
-    microphone, camera = _microphone(daemon), _camera(daemon)
+    microphone, camera, voice = _microphone(daemon), _camera(daemon), _voice(daemon)
     uptime_s = time.time() - daemon.started_s
     watched = daemon.outlets.wants_frames
     return Status(
@@ -27,13 +27,14 @@ def report(daemon: Daemon, url: str) -> Status:
         engine=daemon.loader.engine_name,
         microphone=microphone,
         camera=camera,
+        voice=voice,
         frames=_frames(daemon),
         stages_ms=daemon.times.milliseconds(),
         latency=_latency(daemon),
         muted=daemon.listener.muted,
         steering=_steering(daemon),
         watchers=daemon.preview.watchers,
-        warnings=warnings_of(microphone, camera, daemon.listener.muted, watched, uptime_s),
+        warnings=warnings_of(microphone, camera, voice, daemon.listener.muted, watched, uptime_s),
         preview_url=url,
     )
 
@@ -62,6 +63,22 @@ def _camera(daemon: Daemon) -> CameraStatus:
         fps=daemon.settings.fps,
         fps_out=round(daemon.camera.out.per_second(), 2),
         fps_new=round(daemon.camera.fresh.per_second(), 2),
+    )
+
+
+def _voice(daemon: Daemon) -> VoiceStatus:
+    sink, voice = daemon.voice_sink, daemon.voice
+    offsets = voice.offset_s.percentile(50, 95)
+    p50_ms, p95_ms = (round(1000 * s, 1) for s in offsets) if offsets else (None, None)
+    return VoiceStatus(
+        name="none" if sink is None else sink.describe(),
+        state="none" if sink is None else "live" if voice.problem is None else "lost",
+        problem=None if sink is None else voice.problem,
+        delay_ms=round(1000 * voice.delay_s, 1),
+        offset_p50_ms=p50_ms,
+        offset_p95_ms=p95_ms,
+        correction_ppm=round(voice.correction_ppm, 1),
+        jumps=voice.jumps,
     )
 
 

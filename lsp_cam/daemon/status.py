@@ -40,6 +40,21 @@ class CameraStatus(Told):
     fps_new: float
 
 
+class VoiceStatus(Told):
+    """The virtual microphone. `state`: live, lost, or none. `delay_ms`: how long after it was spoken the voice is
+    heard; `offset_ms`: how much later than its picture that is; `correction_ppm`: how much faster it runs to make up
+    for that; `jumps`: how often an offset was too large to be made up for."""
+
+    name: str
+    state: str
+    problem: str | None
+    delay_ms: float
+    offset_p50_ms: float | None
+    offset_p95_ms: float | None
+    correction_ppm: float
+    jumps: int
+
+
 class FrameCounts(Told):
     """Since the start: frames sent, those of them that were sent again, due pictures not shown, ticks missed."""
 
@@ -70,6 +85,7 @@ class Status(Told):
     engine: str
     microphone: MicrophoneStatus
     camera: CameraStatus
+    voice: VoiceStatus
     frames: FrameCounts
     stages_ms: dict[str, dict[str, float]]
     latency: Latency
@@ -81,7 +97,7 @@ class Status(Told):
 
 
 def warnings_of(
-    microphone: MicrophoneStatus, camera: CameraStatus, muted: bool, watched: bool, uptime_s: float
+    microphone: MicrophoneStatus, camera: CameraStatus, voice: VoiceStatus, muted: bool, watched: bool, uptime_s: float
 ) -> tuple[str, ...]:
     """What is wrong, in plain words, and the way out."""
     found = []
@@ -101,6 +117,8 @@ def warnings_of(
         found.append(f"The microphone '{microphone.name}' gives no sound at all. Is it muted?")
     if microphone.overflows:
         found.append(f"Speech was lost {microphone.overflows} times because the machine was too busy.")
+    if voice.state == "lost" and settled:
+        found.append(f"The virtual microphone fails: {voice.problem}")
     if camera.problem:
         found.append(f"The camera fails: {camera.problem}")
     return tuple(found)

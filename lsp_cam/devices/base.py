@@ -1,8 +1,9 @@
-"""What the daemon knows of devices: where speech comes from, and where frames go.
+"""What the daemon knows of devices: where speech comes from, where frames go, and where the voice goes with them.
 
 Times are `time.monotonic()` seconds. Samples are float32, 16 kHz, mono; frames are uint8 RGB.
-Every device has a twin that needs no hardware: `wavfile.FileSource` and `null.NullSource` for the
-microphone; `null.NullSink`, `null.ListSink`, `preview.PreviewSink` and `videofile.VideoFileSink` for the camera.
+Every device has a twin that needs no hardware: `wavfile.FileSource` and `null.NullSource` for the microphone;
+`null.NullSink`, `null.ListSink`, `preview.PreviewSink` and `videofile.VideoFileSink` for the camera; `null.ListVoice`
+for the virtual microphone.
 """
 
 from __future__ import annotations
@@ -88,6 +89,29 @@ class FrameSink(Protocol):
 
     def describe(self) -> str:
         """What it is, for people: "LSP Cam (/dev/video0), 1280x720 at 30 fps"."""
+        ...
+
+
+class AudioSink(Protocol):
+    """Where the voice goes: a virtual microphone. `open`, then `write` without end, then `close` (maybe twice)."""
+
+    def open(self) -> None:
+        """Make and start the device; raises DeviceError, with the remedy, if it cannot be used."""
+        ...
+
+    def write(self, samples: Float32) -> None:
+        """Send samples (N,); waits while the device has enough. Raises DeviceLost if it went away."""
+        ...
+
+    @property
+    def latency_s(self) -> float:
+        """How long from now until the next sample that is written will be heard. Raises DeviceLost."""
+        ...
+
+    def close(self) -> None: ...
+
+    def describe(self) -> str:
+        """What it is, for people: "LSP Mic (PulseAudio)"."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Twins of devices that are not there: silence that keeps time, sinks that count or keep frames."""
+"""Twins of devices that are not there: silence that keeps time, sinks that count or keep frames or the voice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from ..packets import UInt8
+from ..packets import SAMPLE_RATE_HZ, Float32, UInt8
 from .base import BLOCK_SAMPLES, AudioBlock, Closing, SourceState
 from .pace import Pacer
 
@@ -81,3 +81,35 @@ class ListSink(NullSink):
 
     def describe(self) -> str:
         return "a list"
+
+
+class ListVoice(Closing):
+    """A virtual microphone that keeps what it hears (see `base.AudioSink`): `blocks` of (when heard, samples).
+
+    Its clock runs `skew` faster than the machine's (0.0003: 300 ppm), and it holds `buffer_s` of sound.
+    """
+
+    def __init__(self, buffer_s: float = 0.04, skew: float = 0.0) -> None:
+        self.blocks: list[tuple[float, Float32]] = []
+        self._buffer_s = buffer_s
+        self._rate_hz = SAMPLE_RATE_HZ * (1 + skew)
+        self._free_s = 0.0
+
+    def open(self) -> None:
+        self._free_s = time.monotonic()
+
+    def write(self, samples: Float32) -> None:
+        time.sleep(max(self.latency_s - self._buffer_s, 0.0))
+        heard_s = time.monotonic() + self.latency_s
+        self.blocks.append((heard_s, samples.copy()))
+        self._free_s = heard_s + len(samples) / self._rate_hz
+
+    @property
+    def latency_s(self) -> float:
+        return max(self._free_s - time.monotonic(), 0.0)
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+    def describe(self) -> str:
+        return "list"

@@ -20,6 +20,7 @@ CHECKS: tuple[Callable[[], Iterable[Check]], ...] = (
     installation.check_subject,
     installation.check_port,
     devices.check_audio,
+    devices.check_voice,
     devices.check_camera,
     devices.check_codecs,
     installation.check_daemon,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import probes
 from .check import Check, problem
-from .remedies import CAMERA, JOIN_VIDEO, LABEL, LOAD, MICROPHONE, PORTAUDIO, RELOAD, reinstall, remedy, system
+from .remedies import CAMERA, JOIN_VIDEO, LABEL, LOAD, MICROPHONE, PORTAUDIO, RELOAD, VOICE, reinstall, remedy, system
 
 SYS = Path("/sys")
 DEV = Path("/dev")
@@ -23,6 +23,14 @@ def check_audio() -> Iterator[Check]:
     yield Check("portaudio", bool(version), "fallback", version or problem(answer), broken)
     found = ", ".join(inputs) or "none; the sample speech stands in"
     yield Check("microphone", bool(inputs), "fallback", found, "" if inputs else broken or remedy(MICROPHONE))
+
+
+def check_voice() -> Iterator[Check]:
+    """A virtual microphone, in which the voice keeps time with the picture."""
+    answer = probes.ask("voice")
+    ok = "device" in answer
+    found = str(answer["device"]) if ok else "none; others hear you before they see you speak"
+    yield Check("virtual-microphone", ok, "fallback", found, "" if ok else remedy(VOICE))
 
 
 def check_camera() -> Iterator[Check]:

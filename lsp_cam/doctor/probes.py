@@ -55,6 +55,13 @@ def subject() -> Answer:
     return {"name": found.name, "title": found.manifest.title}
 
 
+def voice() -> Answer:
+    """The virtual microphone that there would be."""
+    from ..devices.virtualmic import virtual_microphone
+
+    return {"device": virtual_microphone().describe()}
+
+
 def camera() -> Answer:
     """A virtual camera, opened and closed again (where the system has no list of them)."""
     import pyvirtualcam
@@ -63,7 +70,7 @@ def camera() -> Answer:
         return {"device": opened.device}
 
 
-PROBES: dict[str, Callable[[], Answer]] = {f.__name__: f for f in (audio, engine, codecs, subject, camera)}
+PROBES: dict[str, Callable[[], Answer]] = {f.__name__: f for f in (audio, engine, codecs, subject, camera, voice)}
 
 
 def ask(name: str, timeout_s: float = TIMEOUT_S) -> Answer:

@@ -29,6 +29,15 @@ MICROPHONE = {
     "macos": "Plug one in, and allow your terminal in System Settings > Privacy & Security > Microphone",
     "windows": "Plug one in, and allow desktop apps in Settings > Privacy & security > Microphone",
 }
+VOICE = {
+    "debian": "systemctl --user start pipewire-pulse  (or: sudo apt install pipewire-pulse)",
+    "fedora": "systemctl --user start pipewire-pulse  (or: sudo dnf install pipewire-pulseaudio)",
+    "arch": "systemctl --user start pipewire-pulse  (or: sudo pacman -S pipewire-pulse)",
+    "suse": "systemctl --user start pipewire-pulse  (or: sudo zypper install pipewire-pulseaudio)",
+    "linux": "Start PipeWire (with pipewire-pulse) or PulseAudio",
+    "macos": "brew install blackhole-2ch",
+    "windows": "Install VB-Cable from its maker's page (vb-audio.com/Cable) and start the machine again",
+}
 CAMERA = {
     "debian": f"sudo apt install v4l2loopback-dkms && {LOAD}",
     "fedora": f"sudo dnf install akmod-v4l2loopback && {LOAD}  (the package is in RPM Fusion)",

@@ -84,6 +84,7 @@ class Host:
             cast.camera,
             Settings(settings.fps, settings.size_px, settings.mirror),
             camera_is_device=cast.camera_is_device,
+            voice_sink=cast.voice,
             stop=self.stop,
         )
 

@@ -23,6 +23,7 @@ SOUND: dict[str, probes.Answer] = {
     "audio": {"version": "PortAudio 19", "inputs": ["A microphone"]},
     "codecs": {"version": "14", "missing": []},
     "camera": {"device": "OBS Virtual Camera"},
+    "voice": {"device": "LSP Mic (sound server)"},
 }
 
 
@@ -49,6 +50,7 @@ def test_all_is_well(invoke: Invoke, answers: dict[str, probes.Answer]) -> None:
     found = told(invoke)
     assert set(found) == {
         "python", "packages", "onnxruntime", "store", "state", "settings", "subject", "port", "portaudio", "microphone",
+        "virtual-microphone",
         "virtual-camera", "video-codecs", "daemon", "train-extra", "gpu",
     }  # fmt: skip
     assert invoke("doctor", "--json").exit_code == 0
@@ -88,6 +90,7 @@ def test_what_is_needed(
         ),
         ("audio", {"version": "19", "inputs": []}, ["microphone"]),
         ("audio", {"problem": "gives no answer in 30 s"}, ["portaudio", "microphone"]),
+        ("voice", {"problem": "Connection refused"}, ["virtual-microphone"]),
         ("codecs", {"version": "14", "missing": ["libx264"]}, ["video-codecs"]),
         ("codecs", {"problem": "crashes (exit status -6)"}, ["video-codecs"]),
     ],

@@ -65,3 +65,15 @@ def test_memory_is_bounded():
     for end, at in captured(300):
         clock.heard(end, at)
     assert len(clock._spans) <= 30
+
+
+@pytest.mark.parametrize("skew_ppm", [-300.0, 0.0, 300.0])
+def test_the_sample_of_a_time_is_the_one_whose_time_it_is(skew_ppm: float):
+    clock = AudioClock()
+    assert clock.sample_at(1000.0) is None
+    for end, at in captured(30, skew_ppm):
+        clock.heard(end, at)
+    for sample in (0, 12_345, 30 * RATE):
+        at_s = clock.time_of(sample)
+        assert at_s is not None
+        assert clock.sample_at(at_s) == pytest.approx(sample, abs=1e-3)
