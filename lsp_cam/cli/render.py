@@ -50,6 +50,9 @@ def render(
     engine: EngineName = "auto",
     threads: Threads = None,
     badge: Annotated[bool, typer.Option("--badge", help="Words in the picture: it is made.")] = False,
+    credentials: Annotated[
+        bool, typer.Option("--credentials/--no-credentials", help="Sign into the file what made it (C2PA).")
+    ] = True,
     right: Right = False,
 ) -> None:
     """Render a recording as a video of the subject speaking it."""
@@ -59,6 +62,7 @@ def render(
     from ..dub import check_fps, dub, picture_count
     from ..pipeline import Pipeline
     from ..stages.steer import Steering, read_track
+    from ..trust.credentials import Seal
     from ..trust.marks import Marker
     from ..trust.permission import badge_of
 
@@ -69,12 +73,15 @@ def render(
     samples = read_audio(audio)
     steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
     marker, words = Marker(), badge_of(chosen, badge)
-    with VideoFileSink(output, speech=samples) as video:
+    seal = Seal(chosen) if credentials else None
+    with VideoFileSink(output, speech=samples, seal=seal) as video:
         pipeline = Pipeline(chosen, open_engine(engine, threads), config)
         video.open(pipeline.size, pipeline.size, fps)
         for frame in _progress(dub(pipeline, samples, fps, steering), picture_count(len(samples), fps)):
             video.send(marker.mark(frame.pixels, words))
     print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")
+    if credentials and not video.is_sealed:
+        print_line("Without content credentials: only .mp4 and .mov files hold them, and a copy needs room.", "yellow")
 
 
 def trace(

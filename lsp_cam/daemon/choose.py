@@ -18,6 +18,7 @@ from ..devices.wavfile import FileSource, read_audio
 from ..errors import DeviceError
 from ..store import Store
 from ..subject import Subject
+from ..trust.credentials import Seal
 from ..trust.permission import permit
 from .options import AUTO, NONE, PREVIEW, StartOptions, is_audio_file, is_video_file
 
@@ -47,7 +48,7 @@ def choose(options: StartOptions, store: Store) -> Cast:
     subject = store.get(settings.subject) if settings.subject else store.default()
     consent = permit(subject, "live", waived=options.waived)
     open_source, unheard = _microphone(settings.mic, options.loop)
-    camera, is_device, unseen = _camera(settings.camera)
+    camera, is_device, unseen = _camera(settings.camera, subject)
     voice, unspoken = _voice(settings.mic_out)
     engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
     return Cast(subject, engine, open_source, camera, is_device, voice, (*unheard, *unseen, *unspoken), consent)
@@ -84,14 +85,14 @@ def _voice(mic_out: str) -> tuple[AudioSink | None, tuple[str, ...]]:
         return None, (f"No virtual microphone: others will hear you before they see you speak. {error}",)
 
 
-def _camera(camera: str) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
+def _camera(camera: str, subject: Subject) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
     """The camera, whether it is a device, and what is missing."""
     if camera == PREVIEW:
         return None, False, ()
     if camera == NONE:
         return NullSink(), False, ()
     if is_video_file(camera):
-        return VideoFileSink(camera), False, ()
+        return VideoFileSink(camera, seal=Seal(subject)), False, ()
     wanted = None if camera == AUTO else camera
     try:
         check_camera(wanted)

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +31,10 @@ _FRAGMENTS = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "fflags"
 _INDEX_IN_FRONT = {"movflags": "+faststart", "fflags": "+bitexact"}
 _BT709 = 1
 _LIMITED_RANGE = 1
+
+
+# (the finished file, the copy to make, the suffix it will have) -> whether the copy was made
+Seal = Callable[[Path, Path, str], bool]
 
 
 class Encoder:
@@ -118,27 +122,30 @@ class Encoder:
         return np.ascontiguousarray(np.concatenate(taken), np.float32)
 
 
-def finalise(part: Path, target: Path, kind: str) -> None:
+def finalise(part: Path, target: Path, kind: str, seal: Seal | None = None) -> bool:
     """Rewrite `part` as an ordinary file with its index in front, and rename it to `target`, at once or not at all.
 
     A finished Matroska file is ordinary already. A fragmented one becomes `target` as it is if there is no room for a
-    second copy: it is whole, only slower to seek in. Raises DeviceError; then `part`, which plays, is left.
+    second copy: it is whole, only slower to seek in. `seal` makes the copy that is kept; gives whether it did, for
+    which there must be room, too. Raises DeviceError; then `part`, which plays, is left.
     """
-    finished = target.with_name(target.name + ".finishing")
+    finished, sealed = (target.with_name(f"{target.name}.{ending}") for ending in ("finishing", "sealing"))
+    done, is_sealed = part, False
     try:
         with _translated(part, None):
-            if kind == "matroska" or not _has_room(part):
-                finished = part
-            else:
+            if kind != "matroska" and _has_room(part):
                 _remux(part, finished, kind)
-            with finished.open("rb+") as file:
+                done = finished
+            if seal is not None and _has_room(part) and seal(done, sealed, target.suffix):
+                done, is_sealed = sealed, True
+            with done.open("rb+") as file:
                 os.fsync(file.fileno())
-            os.replace(finished, target)
-    except BaseException:
-        if finished != part:
-            finished.unlink(missing_ok=True)
-        raise
+            os.replace(done, target)
+    finally:
+        for left in (finished, sealed):
+            left.unlink(missing_ok=True)
     part.unlink(missing_ok=True)
+    return is_sealed
 
 
 def _has_room(part: Path) -> bool:

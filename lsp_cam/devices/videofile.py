@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import DeviceError, UsageError
 from ..packets import Float32, UInt8
 from .base import Closing
-from .encode import Encoder, finalise
+from .encode import Encoder, Seal, finalise
 from .fit import Fitter, even
 
 SUFFIXES = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -35,15 +35,19 @@ class VideoFileSink(Closing):
     second after the last frame is left out. A thread encodes, which also keeps Ctrl-C out of the encoder: `close` after
     one finishes the file with the frames that were sent.
 
+    `seal` makes the finished file's last copy (`encode.finalise`); `is_sealed` tells whether it did.
+
     Raises UsageError for a suffix it does not know, DeviceError for a folder that is missing or not writable: at once.
     """
 
     wants_frames = True
 
-    def __init__(self, path: str | Path, *, speech: Float32 | None = None) -> None:
+    def __init__(self, path: str | Path, *, speech: Float32 | None = None, seal: Seal | None = None) -> None:
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
         self.frames = 0
+        self.seal = seal
+        self.is_sealed = False
         self._fps = Fraction(0)
         self._fitter: Fitter | None = None
         self._work: queue.Queue[Work] = queue.Queue(QUEUE_FRAMES)
@@ -87,7 +91,7 @@ class VideoFileSink(Closing):
         if self.frames == 0:
             self.part.unlink(missing_ok=True)
             return
-        finalise(self.part, self.path, SUFFIXES[self.path.suffix.lower()])
+        self.is_sealed = finalise(self.part, self.path, SUFFIXES[self.path.suffix.lower()], self.seal)
 
     def abandon(self) -> None:
         """End the file under its name with .part, where it plays; a file of the name itself stays as it was."""
