@@ -18,6 +18,7 @@ from lsp_cam.train.models.mouth import MouthNet
 from lsp_cam.train.mouth_data import Pool
 
 LOOK_AHEAD = 18
+AT_ONCE = 32
 SOFTENING_MM = 0.1  # keeps the distance smooth at zero
 _UPPER = [3 * MOUTH_RELATED.index(p) + 1 for p in LIPS_INNER_UPPER]  # vertical coordinates among the 75 numbers
 _LOWER = [3 * MOUTH_RELATED.index(p) + 1 for p in LIPS_INNER_LOWER]
@@ -50,12 +51,19 @@ def loss_of(ours: Tensor, truth: Tensor, gap: float, squared: bool = False) -> T
     return (away + SOFTENING_MM**2).sqrt().mean() + gap * (ours_gap - true_gap).abs().mean()
 
 
-@torch.no_grad()
 def predict(model: MouthNet, features: NDArray[np.floating]) -> NDArray[np.float32]:
     """Displacements (T, 75) for the features (T, 1024) of a whole utterance."""
-    rows = np.minimum(np.arange(len(features) + LOOK_AHEAD), len(features) - 1)
-    given = torch.from_numpy(features[rows].astype(np.float32))[None]
-    return np.asarray(model(given)[0][0, LOOK_AHEAD:].numpy(), np.float32)
+    return predict_all(model, [features])[0]
+
+
+@torch.no_grad()
+def predict_all(model: MouthNet, utterances: list[NDArray[np.floating]]) -> list[NDArray[np.float32]]:
+    """Displacements (T, 75) for the features (T, 1024) of each utterance, all from empty states, run side by side."""
+    longest = max(map(len, utterances)) + LOOK_AHEAD
+    rows = [np.minimum(np.arange(longest), len(features) - 1) for features in utterances]
+    given = np.stack([features[r].astype(np.float32) for features, r in zip(utterances, rows, strict=True)])
+    shown = model(torch.from_numpy(given))[0][:, LOOK_AHEAD:].numpy()
+    return [np.asarray(shown[k, : len(features)], np.float32) for k, features in enumerate(utterances)]
 
 
 def error_mm(ours: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
@@ -63,15 +71,23 @@ def error_mm(ours: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     return float(np.linalg.norm((ours - truth).reshape(-1, 3), axis=1).mean())
 
 
+def _errors(model: MouthNet, utterances: list[tuple[NDArray[np.floating], NDArray[np.float32]]]) -> list[float]:
+    """The error of each utterance (its features and its truth)."""
+    ordered = sorted(utterances, key=lambda u: len(u[1]))  # equal lengths together: little padding
+    out: list[float] = []
+    for first in range(0, len(ordered), AT_ONCE):
+        part = ordered[first : first + AT_ONCE]
+        shown = predict_all(model, [features for features, _ in part])
+        out += [error_mm(ours, truth) for ours, (_, truth) in zip(shown, part, strict=True)]
+    return out
+
+
 def validate(model: MouthNet, pool: Pool) -> dict[str, float]:
     """Mean error in mm on raw and on projected features, and of a mouth that stays at its mean."""
     model.eval()
-    raw, projected = [], []
-    for k, truth in enumerate(pool.truth):
-        raw.append(error_mm(predict(model, pool.raw[k]), truth))
-        features = pool.projected[k]
-        if features is not None:
-            projected.append(error_mm(predict(model, features), truth))
+    raw = _errors(model, list(zip(pool.raw, pool.truth, strict=True)))
+    pairs = zip(pool.projected, pool.truth, strict=True)
+    projected = _errors(model, [(features, truth) for features, truth in pairs if features is not None])
     model.train()
     whole = np.concatenate(pool.truth)
     still = error_mm(np.broadcast_to(whole.mean(axis=0), whole.shape), whole)
