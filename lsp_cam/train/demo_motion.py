@@ -46,6 +46,8 @@ class Plan:
     seed: int = 1
     mouth_steps: int = 300
     mouth_rate: float = 5e-4
+    mouth_batch: int = 40
+    mouth_frames: int = 100
     pose_steps: int = 220
     variants: int = 4
 
@@ -165,7 +167,13 @@ def train_mouth(plan: Plan, material: Material) -> Path:
     held_out = pool_of(material.held_out, material.store, projected, material.truth)
     train = _with_clip(plan, material, project, train)
     config = mouth_fit.Config(
-        plan.runs / "mouth", plan.mouth_steps, rate=plan.mouth_rate, threads=plan.threads, seed=plan.seed
+        plan.runs / "mouth",
+        plan.mouth_steps,
+        plan.mouth_batch,
+        plan.mouth_frames,
+        plan.mouth_rate,
+        seed=plan.seed,
+        threads=plan.threads,
     )
     return mouth_fit.fit(train, held_out, config, taught_mouth(plan))
 

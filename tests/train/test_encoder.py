@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from lsp_cam.assets import sample_speech
 from lsp_cam.errors import ModelError
+from lsp_cam.stages.mel import mel_rows
+from lsp_cam.train.corpus import decode
 from lsp_cam.train.encoder import fingerprint, load_encoder, save_encoder
+from lsp_cam.train.features import encode
 from lsp_cam.train.models.speech import SpeechEncoder
 
 
@@ -33,3 +37,21 @@ def test_what_is_no_encoder_is_refused(tmp_path: Path) -> None:
     np.savez(path, **{"rnns.0.weight_ih_l0": np.zeros((3, 80))})
     with pytest.raises(ModelError, match="of this form"):
         load_encoder(path)
+
+
+def test_the_encoder_that_ships_foresees_speech_and_an_untrained_one_does_not() -> None:
+    """A linear head on the features, fitted on one half of a recording, is tried on the other."""
+    mel = mel_rows(decode(sample_speech()).astype(np.float32) / 32768)
+    torch.manual_seed(0)
+    shipped, untrained = (encode(encoder, [mel])[0] for encoder in (load_encoder(), SpeechEncoder().eval()))
+    errors = [_foresight(given, mel) for given in (shipped, mel, untrained)]
+    assert errors[0] < 0.98 * errors[1]
+    assert errors[0] < 0.8 * errors[2]
+
+
+def _foresight(given: np.ndarray, mel: np.ndarray) -> float:
+    """L1 three rows ahead on the second half."""
+    x, half = np.column_stack([given[:-3], np.ones(len(given) - 3)]), len(given) // 2
+    learned, asked = slice(60, half), slice(half, None)
+    head = np.linalg.solve(x[learned].T @ x[learned] + 10 * np.eye(x.shape[1]), x[learned].T @ mel[3:][learned])
+    return float(np.abs(x[asked] @ head - mel[3:][asked]).mean())
