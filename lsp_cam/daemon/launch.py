@@ -139,10 +139,10 @@ def _early_output() -> Iterator[BinaryIO]:
     """Where the process writes until it has its log."""
     try:
         log_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (log_folder() / "start.log").open("wb")
+        handle = os.open(log_folder() / "start.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
         raise DaemonError(f"The log folder {log_folder()} cannot be written ({error.strerror}).") from None
-    with file:
+    with os.fdopen(handle, "wb") as file:
         yield file
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 
 from ..errors import DaemonError
@@ -20,7 +21,7 @@ def open_log() -> None:
     path = log_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
+        handler = _PrivateHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
     except OSError as error:
         raise DaemonError(f"The log {path} cannot be written ({error.strerror}). Make it writable.") from None
     handler.setFormatter(logging.Formatter(FORMAT))
@@ -30,6 +31,15 @@ def open_log() -> None:
     for chatty in ("faiss", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk must not end in complaints about the log
+
+
+class _PrivateHandler(RotatingFileHandler):
+    """Its files are readable by the user alone, wherever the folder is."""
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        os.chmod(self.baseFilename, 0o600)
+        return stream
 
 
 def log_output() -> None:

@@ -23,6 +23,7 @@ def main() -> int:
 
 
 def _run(stop: threading.Event) -> int:
+    os.umask(0o077)  # whatever it writes is the user's alone
     open_log()
     limit_memory()
     faulthandler.enable(open(os.dup(2), "w"))  # noqa: SIM115 — for as long as the process lives
