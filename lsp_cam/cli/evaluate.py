@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..trust import WAIVER
 from .console import print_json, print_line, stdout
 
 SWEEPS = {"heard_less": "this network, mm", "trained": "trained for it, mm"}
@@ -44,6 +45,9 @@ def evaluate(
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of each small training.")] = 150,
     lpips: Annotated[Path | None, typer.Option("--lpips", metavar="FOLDER", help="Where LPIPS's weights are.")] = None,
     report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write a page with pictures.")] = None,
+    right: Annotated[
+        bool, typer.Option(WAIVER, help="Show, in the report, somebody whose consent the bundle lacks: you answer.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")] = None,
@@ -54,9 +58,12 @@ def evaluate(
     """
     from ..backends.choose import open_engine
     from ..store import Store
+    from ..trust.permission import permit
 
     store = Store()
     chosen, rivals = store.get(subject), [store.get(name) for name in against or []]
+    for shown in (chosen, *rivals) if report is not None else ():
+        permit(shown, "render", waived=right)
     request, run = _command()
     wanted = request(
         subject=chosen, video=video, start_s=start, end_s=end, tracked=tracked, rivals=rivals, pictures=pictures,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -21,6 +22,7 @@ from lsp_cam.errors import ConsentError, UsageError
 from lsp_cam.store import Store
 from lsp_cam.trust.consent import Consent, Use, check_consent, nobody
 from lsp_cam.trust.permission import BADGE, BADGE_WITHOUT_CONSENT, badge_of
+from lsp_cam.trust.signing import SIGNATURE, own_key, sign_manifest
 from lsp_cam.web.app import create_app
 from tests.bundles import forge, tiny_bundle
 from tests.cli.conftest import Invoke
@@ -80,7 +82,9 @@ def shown(home: Path, reference_bundle: Any) -> Path:
 
 
 def set_consent(root: Path, consent: dict[str, Any]) -> None:
-    forge(Store().get(root.name), lambda raw: raw["consent"].update(consent))
+    manifest = json.loads((root / "manifest.json").read_text())
+    manifest["consent"].update(consent)
+    (root / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture
@@ -101,6 +105,7 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
         "--foreground",
     ],
     "render": lambda speech, out: ["render", speech, "--subject", "sketch", "-o", out / "out.mp4"],
+    "evaluate": lambda speech, out: ["evaluate", "sketch", "--video", speech, "--report", out / "out.page"],
     "trace": lambda speech, out: ["trace", speech, "--subject", "sketch", "-o", out / "out.npz"],
 }
 
@@ -123,6 +128,24 @@ def test_every_command_obeys(
     got = invoke(*COMMANDS[command](speech, tmp_path))
     assert got.exit_code == 1
     assert way_out in got.output
+    assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_refuses_what_was_edited_or_signed_by_another(
+    invoke: Invoke, shown: Path, speech: Path, tmp_path: Path, command: str
+) -> None:
+    store = Store()
+    first = store.sign("sketch", own_key())
+    store.signers.meet("sketch", first.signer)
+    (shown / SIGNATURE).write_bytes(sign_manifest(first.text, own_key(tmp_path / "other.key")))
+    foreign = invoke(*COMMANDS[command](speech, tmp_path))
+    assert foreign.exit_code == 1
+    assert f"lsp-cam trust remove {first.signer}" in foreign.output
+    set_consent(shown, {"uses": ["live", "render", "call"], "statement": "Do as you please."})
+    edited = invoke(*COMMANDS[command](speech, tmp_path))
+    assert edited.exit_code == 1
+    assert "changed after it was signed" in edited.output
     assert not list(tmp_path.glob("out.*"))
 
 
