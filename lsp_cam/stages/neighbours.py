@@ -72,25 +72,38 @@ class NeighbourSearch:
             return np.stack([self._nearest(row, *self._whole(row)) for row in rows])
         short, squares = self._shorten(rows)
         bounds = np.column_stack([short, np.ones(len(rows), np.float32)]) @ self._bounding + squares[:, None]
-        slack = _SLACK * (squares + self._farthest)
+        first = np.argpartition(bounds, 2 * self._neighbours, axis=1)[:, : 2 * self._neighbours]
+        first.sort(axis=1)
+        distances = self._measure(rows[:, None], first)
+        limits = np.partition(distances, self._neighbours - 1, axis=1)[:, self._neighbours - 1]
+        limits = limits + _SLACK * (squares + self._farthest)
         return np.stack(
-            [self._nearest(row, *self._possible(row, bounds[i], float(slack[i]))) for i, row in enumerate(rows)]
+            [
+                self._nearest(row, *self._possible(row, bounds[i], first[i], distances[i], limits[i]))
+                for i, row in enumerate(rows)
+            ]
         )
 
-    def _possible(self, row: Float32, bounds: Float32, slack: float) -> tuple[Indices, Float32]:
-        """Rows among which the nearest are, and their squared distances; bounds (N,): the least that each can be."""
-        first = 2 * self._neighbours
-        distances = self._measure(row, bounds.argpartition(first)[:first])
-        distances.partition(self._neighbours - 1)
-        possible = np.flatnonzero(bounds <= distances[self._neighbours - 1] + slack)
+    def _possible(
+        self, row: Float32, bounds: Float32, first: Indices, distances: Float32, limit: np.float32
+    ) -> tuple[Indices, Float32]:
+        """Rows among which the nearest are, in order, and their squared distances.
+
+        bounds (N,): the least that each can be; the K-th nearest is within `limit`. Those of the rows `first` are
+        measured already, and nearly always no others are possible.
+        """
+        possible = np.flatnonzero(bounds <= limit)
+        known = bounds[first] <= limit
+        if len(possible) == np.count_nonzero(known):
+            return possible, distances[known]
         if len(possible) > _MEASURED_MOST:
             return self._whole(row)
         return possible, self._measure(row, possible)
 
     def _measure(self, row: Float32, candidates: Indices) -> Float32:
-        """Squared distances (n,) from `row` to rows `candidates` (n,) of the base."""
+        """Squared distances (..., n) from `row` to rows `candidates` (..., n) of the base."""
         apart = self._base[candidates] - row
-        squares: Float32 = np.einsum("nf,nf->n", apart, apart)
+        squares: Float32 = np.einsum("...f,...f->...", apart, apart)
         return squares
 
     def _whole(self, row: Float32) -> tuple[Indices, Float32]:
