@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from lsp_cam.train.graph import Graph
-from lsp_cam.train.models.lite import CELL, FLOW_CELL, Box, LiteRenderer
+from lsp_cam.train.models.lite import CELL, FLOW_CELL, PULL, Box, LiteRenderer
 from lsp_cam.train.quantise import MARK, OPERATORS, quantised
 
 STEPS = 4  # texture positions per pixel
@@ -78,9 +78,17 @@ class _Painting(Graph):
         x1 = self._up(self.cut(x2, window.in_groups(FLOW_CELL // CELL), 1), "up1", self.cut(eighth, window, 1))
         x0 = self._up(x1, "up0", quarter_window)
         self._marking = False
-        flow = self._conv(x2, "flow", gain=10.0 * STEPS)
+        flow = self.node("Add", self._conv(x2, "flow", gain=PULL * STEPS), self._whole(x4))
         lids = self._conv(self.cut(x0, self._shape.eyes.within(window), 2), "lid")
         return _Painted(flow, *self._colours(x0), self.node("Sigmoid", self._spread(lids)))
+
+    def _whole(self, x4: str) -> str:
+        """What follows from the pose of the flow."""
+        rows = self.node("Reshape", x4, self.constant(np.array([1, -1])))
+        modes = self.linear(rows, self._state["pose.weight"], self._state["pose.bias"])
+        moved = self.node("MatMul", modes, self.constant(self._state["sway"] * (PULL * STEPS)))
+        cells = self._shape.side // FLOW_CELL
+        return self.node("Reshape", moved, self.constant(np.array([1, 2, cells, cells])))
 
     def _stem(self, x: str) -> str:
         return self.leaky(self._conv(x, "stem", stride=4, pad=0))

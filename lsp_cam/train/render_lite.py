@@ -1,22 +1,23 @@
 """The lite renderer in training: its losses, and what of it learns when."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lsp_cam.train import checkpoint
 from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.models.lite import CELL, Box, Drawn, LiteRenderer, Shape
 from lsp_cam.train.render_check import check_sheet
 from lsp_cam.train.render_data import Footage
+from lsp_cam.train.render_losses import anchor_loss, bend_loss, edge_loss, structure_loss
+from lsp_cam.train.render_movement import PoseModes, fit_movement
 from lsp_cam.train.render_start import eyes_of_still, first_lids, first_texture
-from lsp_cam.train.render_warm import anchor_loss, warm_up
+from lsp_cam.train.render_warm import warm_up
 from lsp_cam.train.render_window import shape_of
 
 RANGE_MAPS = 24  # that tell the ranges of an exported file's values
@@ -24,16 +25,24 @@ RANGE_MAPS = 24  # that tell the ranges of an exported file's values
 
 @dataclass(frozen=True)
 class LiteConfig:
-    """Learning rates, and the weights of the losses beside weighted L1 (whose weight is 1)."""
+    """Learning rates, and the weights of the losses beside weighted L1 (whose weight is 1).
+
+    Rates of parts are shares of `rate`. The pose is read by ten thousand weights at once: they must hardly move.
+    """
 
     steps: int = 6000
     batch: int = 2
     rate: float = 1e-3
     last_rate: float = 3e-5
-    warm_steps: int = 300
+    movement_steps: int = 400
+    warm_steps: int = 600
     warm_batch: int = 8
-    frozen_share: float = 0.5
+    frozen_share: float = 0.3
     texture_rate: float = 0.06
+    pose_rate: float = 0.01
+    sway_rate: float = 0.1
+    encoder_rate: float = 0.2
+    pose: float = 0.05
     edges: float = 2.0
     structure: float = 0.2
     anchors: float = 0.02
@@ -44,70 +53,35 @@ class LiteConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """Maps (B, 1, S, S), pictures (B, 3, S, S), weights and mouths (B, 1, S, S), anchors (B, P, 2)."""
+    """Maps (B, 1, S, S), pictures (B, 3, S, S), weights and mouths (B, 1, S, S), anchors (B, P, 2), frames' numbers."""
 
     maps: Tensor
     pictures: Tensor
     weights: Tensor
     mouths: Tensor
     anchors: Tensor
+    which: list[int]
 
 
 def draw(footage: Footage, last: int, batch: int, rng: np.random.Generator, device: torch.device) -> Batch:
     """Random frames before frame `last`, rare ones more often than they come."""
     which = [int(k) for k in rng.choice(last, batch, p=footage.chances(last))]
-    made = (
-        torch.stack([footage.feature_map(k, rng) for k in which]),
-        torch.stack([footage.picture(k) for k in which]),
-        torch.stack([footage.weights(k) for k in which]),
-        torch.stack([footage.mouth(k) for k in which]),
-        torch.stack([footage.anchors(k) for k in which]),
-    )
-    return Batch(*(part.to(device) for part in made))
 
+    def stacked(part: Callable[[int], Tensor]) -> Tensor:
+        return torch.stack([part(k) for k in which]).to(device)
 
-def edge_loss(ours: Tensor, truth: Tensor, weights: Tensor, levels: int = 3) -> Tensor:
-    """Weighted L1 of horizontal and vertical differences at full, half and quarter size: keeps pictures sharp."""
-    error, total = ours - truth, ours.new_zeros(())
-    for _ in range(levels):
-        across = (error[..., 1:] - error[..., :-1]).abs() * weights[..., 1:]
-        down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weights[..., 1:, :]
-        total = total + across.mean() + down.mean()
-        error, weights = functional.avg_pool2d(error, 2), functional.avg_pool2d(weights, 2)
-    return total / levels
-
-
-def structure_loss(ours: Tensor, truth: Tensor, stride: int = 2) -> Tensor:
-    """1 - SSIM (Wang et al. 2004) of the channels' mean, RGB (B, 3, S, S) in 0..1, at every `stride`-th pixel.
-
-    Blurring is a product with a banded matrix: single-channel convolutions are slow to differentiate on a CPU.
-    """
-    blur = _gaussian_rows(ours.shape[-1], stride).to(ours.device)
-    a, b = ours.mean(1), truth.mean(1)
-    a, b, aa, bb, ab = (blur @ torch.stack([a, b, a * a, b * b, a * b]) @ blur.T).unbind()
-    aa, bb, ab = aa - a * a, bb - b * b, ab - a * b
-    alike = (2 * a * b + 1e-4) * (2 * ab + 9e-4) / ((a * a + b * b + 1e-4) * (aa + bb + 9e-4))
-    return 1 - alike.mean()
-
-
-@cache
-def _gaussian_rows(side: int, stride: int) -> Tensor:
-    """Weights (N, side): each row a Gaussian window of 11 (sigma 1.5), `stride` pixels after the one before."""
-    centres = torch.arange(5, side - 5, stride)[:, None]
-    away = torch.arange(side)[None] - centres
-    rows = torch.exp(-0.5 * (away / 1.5) ** 2) * (away.abs() <= 5)
-    return rows / rows.sum(dim=1, keepdim=True)
+    maps = stacked(lambda k: footage.feature_map(k, rng))
+    weights, mouths = stacked(footage.weights), stacked(footage.mouth)
+    return Batch(maps, stacked(footage.picture), weights, mouths, stacked(footage.anchors), which)
 
 
 def loss_of(drawn: Drawn, batch: Batch, shape: Shape, still: Tensor, config: LiteConfig, fade: float) -> Tensor:
     """The whole loss; `fade` (1 to 0) takes the help of the anchors away."""
     window = shape.window
     edges = edge_loss(window.of(drawn.picture, CELL), window.of(batch.pictures, CELL), window.of(batch.weights, CELL))
-    coarse = drawn.source[:, :, ::16, ::16]
-    bend = (coarse[..., 2:] - 2 * coarse[..., 1:-1] + coarse[..., :-2]).abs().mean()
-    bend = bend + (coarse[..., 2:, :] - 2 * coarse[..., 1:-1, :] + coarse[..., :-2, :]).abs().mean()
     loss = ((drawn.picture - batch.pictures).abs() * batch.weights).mean() + config.edges * edges
-    loss = loss + config.structure * structure_loss(drawn.picture, batch.pictures) + config.bend * bend
+    loss = loss + config.structure * structure_loss(drawn.picture, batch.pictures)
+    loss = loss + config.bend * bend_loss(drawn.source)
     # Paint is cheap to learn and blurred; movement is neither. Paint that costs something leaves room for movement.
     spared = drawn.cover * (1 - window.of(batch.mouths, CELL))
     # Nothing is painted on the eyes: the texture's are sharp, and the lids close them.
@@ -130,16 +104,25 @@ class LiteJob:
         self._irises = eyes_of_still(footage).to(device)
         self._still = footage.anchors(footage.still).to(device)
         pictures = [self.model.texture, self.model.background, self.model.lids]
+        painter = self.model.painter
+        slow = {"pose": list(painter.pose.parameters()), "sway": [painter.sway], "encoder": painter.encoder()}
+        named = {id(p) for group in slow.values() for p in group}
         groups: list[dict[str, Any]] = [
             {"params": pictures, "scale": config.texture_rate},
-            {"params": list(self.model.painter.parameters())},
+            {"params": slow["pose"], "scale": config.pose_rate},
+            {"params": slow["sway"], "scale": config.sway_rate},
+            {"params": slow["encoder"], "scale": config.encoder_rate},
+            {"params": [p for p in painter.parameters() if id(p) not in named]},
         ]
+        clip = footage.clip
+        self._modes = PoseModes(clip)(clip.angles, clip.translation).to(device)
         self._optimizer = torch.optim.Adam(groups, config.rate, (0.9, 0.99))
 
     def begin(self) -> None:
-        """Learn how the head moves in the map before any picture is made."""
-        c = self._config
-        warm_up(self.model, self._footage, c.warm_steps, c.warm_batch, self._seed, self._out / "render_warm.csv")
+        """Learn what a pose moves, and to see the pose in the map, before anything is painted."""
+        c, model, rng = self._config, self.model, np.random.default_rng(self._seed)
+        fit_movement(model, self._footage, self._last, c.movement_steps, rng, self._out / "render_movement.csv")
+        warm_up(model, self._footage, c.warm_steps, c.warm_batch, rng, self._out / "render_warm.csv")
 
     def step(self, step: int, steps: int) -> dict[str, float]:
         c, model = self._config, self.model
@@ -154,6 +137,8 @@ class LiteJob:
         with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
             drawn = model(batch.maps)
         loss = loss_of(drawn, batch, model.painter.shape, self._still, c, fade)
+        seen, true = (model.painter.swayed(modes) for modes in (drawn.modes.float(), self._modes[batch.which]))
+        loss = loss + c.pose * (seen - true).abs().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         if model.texture.grad is not None:
             model.texture.grad *= 1 - self._irises

@@ -13,8 +13,7 @@ from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.halve import halved
 from lsp_cam.train.models.lite import Box, LiteRenderer, Shape
 from lsp_cam.train.quality import psnr, ssim
-from lsp_cam.train.render_lite import edge_loss, structure_loss
-from lsp_cam.train.render_warm import anchor_loss
+from lsp_cam.train.render_losses import anchor_loss, edge_loss, structure_loss
 
 SMALL = Shape(128, Box(2, 14, 4, 12), Box(4, 7, 5, 11), (8, 8, 8, 8, 8))
 

@@ -12,6 +12,7 @@ from lsp_cam.errors import UsageError
 from lsp_cam.train.render_data import Footage, open_footage
 from lsp_cam.train.render_fit import Config, files, fit
 from lsp_cam.train.render_lite import LiteConfig, LiteJob, load
+from lsp_cam.trust.networks import check_network
 from tests.train.footage import small_footage
 
 
@@ -21,7 +22,7 @@ def footage(shared: Path) -> Footage:
 
 
 def config(out: Path) -> Config:
-    lite = LiteConfig(warm_steps=2, warm_batch=2, frozen_share=0.3)
+    lite = LiteConfig(movement_steps=3, warm_steps=2, warm_batch=2, frozen_share=0.3)
     return Config(out, steps=4, threads=1, device="cpu", save_every=1, check_every=2, checks=2, lite=lite)
 
 
@@ -54,6 +55,7 @@ def test_its_file_paints_what_it_has_learned(footage: Footage, tmp_path: Path) -
     best = fit(footage, config(tmp_path))
     made = files(best)
     assert list(made) == ["render.onnx"]
+    check_network(made["render.onnx"], "render.onnx")
     drawn = footage.feature_map(3)[None]
     session = ort.InferenceSession(made["render.onnx"], providers=["CPUExecutionProvider"])
     frame = session.run(None, {"map": drawn.numpy()})[0].astype(float)

@@ -2,9 +2,11 @@
 
 The picture is made of what is constant for the subject: a texture (the portrait in one pose, with its opacity), the
 lids (the same with closed eyes) and the background, all learned. The network says where each part of the texture has
-moved (a coarse flow), how far the lids cover the eyes, and paints anew, inside one window around the face, what no
-movement of the texture can show: mouth, shading. Sharpness thus costs no arithmetic, and four candidate images need
-not be fed.
+moved, how far the lids cover the eyes, and paints anew, inside one window around the face, what no movement of the
+texture can show: mouth, shading. Sharpness thus costs no arithmetic, and four candidate images need not be fed.
+
+The movement is a coarse flow. Most of it follows from the head's pose, which one fully connected layer reads off the
+whole map: convolutions alone are right to a third of a pixel, and that is what hair and knitwear lose their look by.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from torch.nn import functional
 
 CELL = 8  # pixels per cell of the grid that boxes are told in
 FLOW_CELL = 16  # pixels per cell of the flow; the window is made of whole ones
+MODES = 28  # numbers that tell the movement of the whole: 1, the head's pose, and the products of its six numbers
+PULL = 10.0  # pixels: lets small weights make movements of pixels
 LIDS_MARGIN = 4  # cells around the eyes' box that the lids' texture has besides
 
 
@@ -105,6 +109,8 @@ class Painter(nn.Module):
         self.place2 = nn.Parameter(torch.zeros(1, c, cells, cells))
         self.place3 = nn.Parameter(torch.zeros(1, d, cells // 2, cells // 2))
         self.place4 = nn.Parameter(torch.zeros(1, e, cells // 4, cells // 4))
+        self.pose = nn.Linear(e * (cells // 4) ** 2, MODES)
+        self.sway = nn.Parameter(torch.zeros(MODES, 2 * cells * cells))  # flows that they add up to
         self._start_calm()
 
     def _start_calm(self) -> None:
@@ -121,8 +127,13 @@ class Painter(nn.Module):
             self.paint.bias[48:] = -1.5
             self.lid.bias.fill_(-1.5)
 
-    def flow_of(self, feature_map: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """Flow (B, 2, S/16, S/16) in pixels, and what the paint is made from."""
+    def encoder(self) -> list[nn.Parameter]:
+        """What the pose is read from."""
+        layers = (self.stem, self.down1, self.down2, self.down3, self.down4, self.deep1, self.deep2)
+        return [*(p for layer in layers for p in layer.parameters()), self.place2, self.place3, self.place4]
+
+    def flow_of(self, feature_map: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Flow (B, 2, S/16, S/16) in pixels, modes (B, MODES), and what the paint is made from."""
         quarter = _act(self.stem(feature_map))  # (B, 48, 128, 128)
         eighth = _act(self.down1(quarter))  # (B, 64, 64, 64)
         x2 = _act(self.down2(eighth) + self.place2)  # (B, 96, 32, 32)
@@ -131,24 +142,35 @@ class Painter(nn.Module):
         x4 = x4 + 0.5 * self.deep2(_act(self.deep1(x4)))
         x3 = _act(self.up3(_twice(x4)) + x3)
         x2 = _act(self.up2(_twice(x3)) + x2)
-        flow = self.flow(x2) * 10.0  # the scale lets small weights make movements of pixels
-        return flow, (quarter, eighth, x2)
+        modes = self.pose(x4.flatten(1))
+        return self.flow(x2) * PULL + self.swayed(modes), modes, (quarter, eighth, x2)
 
-    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Flow, paint and lids, see above."""
-        flow, (quarter, eighth, x2) = self.flow_of(feature_map)
+    def swayed(self, modes: Tensor) -> Tensor:
+        """Flow (B, 2, S/16, S/16) in pixels of modes (B, MODES)."""
+        return (modes @ self.sway).view(-1, *self.flow_shape) * PULL
+
+    @property
+    def flow_shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of the flow."""
+        cells = self.shape.side // FLOW_CELL
+        return 2, cells, cells
+
+    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Flow, modes, paint and lids, see above."""
+        flow, modes, (quarter, eighth, x2) = self.flow_of(feature_map)
         window = self.shape.window
         x1 = _act(self.up1(window.of(_twice(x2), 1)) + window.of(eighth, 1))
         x0 = _act(self.up0(_twice(x1)) + window.of(quarter, 2))
         lids = self.lid(self.shape.eyes.within(window).of(x0, 2))
-        return flow, functional.pixel_shuffle(self.paint(x0), 4), functional.pixel_shuffle(lids, 4)
+        return flow, modes, functional.pixel_shuffle(self.paint(x0), 4), functional.pixel_shuffle(lids, 4)
 
 
 class Drawn(NamedTuple):
-    """A picture (B, 3, S, S), RGB about 0..1; and for the losses: source coordinates (B, 2, S, S), paint's cover."""
+    """A picture (B, 3, S, S), RGB about 0..1; for the losses: source coordinates (B, 2, S, S), modes, paint's cover."""
 
     picture: Tensor
     source: Tensor
+    modes: Tensor
     cover: Tensor
 
 
@@ -176,17 +198,21 @@ class LiteRenderer(nn.Module):
         return self.grid + fine
 
     def forward(self, feature_map: Tensor) -> Drawn:
-        """Picture, source coordinates and the paint's cover (B, 1, h, w)."""
-        flow, paint, lids = self.painter(feature_map)
+        """Picture, source coordinates, modes and the paint's cover (B, 1, h, w)."""
+        flow, modes, paint, lids = self.painter(feature_map)
         source = self.source(flow)
-        moved = _sampled(self.texture, source)
-        picture = self.background + (moved[:, :3] - self.background) * moved[:, 3:].clamp(0, 1)
+        picture = self.composed(source)
         shape = self.painter.shape
         corner = source.new_tensor([shape.lids.left, shape.lids.top])[None, :, None, None] * CELL
         closed = _sampled(self.lids, shape.eyes.of(source, CELL) - corner)
         picture = self._covered(picture, closed, torch.sigmoid(lids.float()), shape.eyes)
         cover = torch.sigmoid(paint[:, 3:].float())
-        return Drawn(self._covered(picture, paint[:, :3].float(), cover, shape.window), source, cover)
+        return Drawn(self._covered(picture, paint[:, :3].float(), cover, shape.window), source, modes, cover)
+
+    def composed(self, source: Tensor) -> Tensor:
+        """The moved texture before the background (B, 3, S, S), nothing painted."""
+        moved = _sampled(self.texture, source)
+        return self.background + (moved[:, :3] - self.background) * moved[:, 3:].clamp(0, 1)
 
     def _covered(self, picture: Tensor, over: Tensor, cover: Tensor, box: Box) -> Tensor:
         """`picture` with `over` (B, 3, h, w) on a box of it, where `cover` (B, 1, h, w) is 1."""

@@ -1,0 +1,50 @@
+"""Movement by pose: the modes, the flows learned for them, and the network that reads them off the map."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lsp_cam.train.models.lite import MODES
+from lsp_cam.train.render_lite import build
+from lsp_cam.train.render_losses import anchor_loss, bend_loss
+from lsp_cam.train.render_movement import PoseModes, fit_movement
+from lsp_cam.train.render_warm import warm_up
+from tests.train.footage import small_footage
+
+
+def test_modes_are_a_pose_and_its_products(shared: Path) -> None:
+    clip = small_footage(shared, frames=12).clip
+    modes = PoseModes(clip)(clip.angles, clip.translation)
+    assert modes.shape == (12, MODES)
+    assert (modes[:, 0] == 1).all()
+    assert modes[:, 1:7].mean(dim=0).abs().max() < 1e-5
+    torch.testing.assert_close(modes[:, 8], modes[:, 1] * modes[:, 2])
+
+
+def test_a_pose_moves_the_texture_to_where_the_head_is_and_the_network_sees_it(shared: Path, tmp_path: Path) -> None:
+    footage = small_footage(shared, frames=40)
+    torch.manual_seed(0)
+    model = build(footage)
+    clip, still = footage.clip, footage.anchors(footage.still)
+    modes = PoseModes(clip)(clip.angles, clip.translation)
+    anchors = torch.stack([footage.anchors(k) for k in range(40)])
+
+    def away() -> float:
+        return anchor_loss(model.source(model.painter.swayed(modes)), anchors, still).item()
+
+    before = away()
+    fit_movement(model, footage, 40, 60, np.random.default_rng(0), tmp_path / "movement.csv")
+    assert away() < 0.5 * before
+    rows = []
+    for name in ("one", "two"):  # the second goes on where the first ended
+        warm_up(model, footage, 30, 4, np.random.default_rng(0), tmp_path / f"{name}.csv")
+        rows.append(np.genfromtxt(tmp_path / f"{name}.csv", delimiter=",", names=True)["movement_px"])
+    assert rows[1][-5:].mean() < 0.7 * rows[0][:5].mean()
+
+
+def test_straight_movement_does_not_bend() -> None:
+    rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    even = torch.stack([1.1 * columns, rows + 3])[None]
+    assert bend_loss(even) < 1e-4
+    assert bend_loss(even + 0.01 * (even - 60) ** 2) > 1
