@@ -55,11 +55,16 @@ def save_if_best(path: Path, score: float, model: dict[str, torch.Tensor]) -> bo
     """Keep the weights at `path` if nothing there validated as low; the file is the old one or the new, never half."""
     if path.exists() and float(torch.load(path, weights_only=True)["score"]) <= score:
         return False
+    write_weights(path, model, score=score)
+    return True
+
+
+def write_weights(path: Path, model: dict[str, torch.Tensor], **facts: float) -> None:
+    """Write weights, and facts beside them, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    torch.save({"score": score, "model": model}, partial)
+    torch.save({**facts, "model": model}, partial)
     os.replace(partial, path)
-    return True
 
 
 def log_row(path: Path, **values: float) -> None:

@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from lsp_cam.train import checkpoint
-from lsp_cam.train.models.pose import POSE, RECEPTIVE_FIELD, PoseNet, gaussian_nll
+from lsp_cam.train.models.pose import LOOK_AHEAD, POSE, RECEPTIVE_FIELD, PoseNet, gaussian_nll
+from lsp_cam.train.pose_roll import Clip, choose
 from lsp_cam.train.tracked import Tracked
-
-LOOK_AHEAD = 15
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,14 @@ def loss_of(model: PoseNet, motion: Motion, last: int, config: Config, rng: np.r
 
 
 def fit(motion: Motion, config: Config) -> Path:
-    """Train, resuming if there is a checkpoint; returns the path of the best weights, in the published units."""
+    """Train, resuming if there is a checkpoint; returns the path of the chosen weights, in the published units.
+
+    The likeliest weights (`pose_likeliest.pt`) foresee single steps; left to themselves they may hardly move. So they
+    and the last ones are rolled out beside the validation speech, and chosen by how they move (`pose_best.pt`).
+    """
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
-    model, path, best_path = PoseNet(), config.out / "pose.pt", config.out / "pose_best.pt"
+    model, path, best_path = PoseNet(), config.out / "pose.pt", config.out / "pose_likeliest.pt"
     optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.decay)
     rng = np.random.default_rng(config.seed)
     last = int(len(motion.poses) * config.train_share)
@@ -148,7 +151,12 @@ def fit(motion: Motion, config: Config) -> Path:
         if final or (step + 1) % config.save_every == 0:
             checkpoint.save(path, step + 1, model, optimizer, rng)
         checkpoint.log_row(config.out / "pose.csv", step=step + 1, loss=loss.item())
-    return best_path
+    likeliest = torch.load(best_path, weights_only=True)["model"]
+    six, features = motion.poses[:, : POSE // 2] * motion.scale[: POSE // 2], motion.features[0]
+    clip = Clip(six[:last], features[:last], features[last:])
+    chosen = choose([likeliest, unscaled(model.eval(), motion.scale)], clip)
+    checkpoint.write_weights(config.out / "pose_best.pt", chosen)
+    return config.out / "pose_best.pt"
 
 
 def unscaled(model: PoseNet, scale: NDArray[np.float32]) -> dict[str, Tensor]:

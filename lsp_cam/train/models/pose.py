@@ -9,8 +9,9 @@ from torch.nn import functional
 from lsp_cam.stages.pose import CHANNELS, DILATIONS, POSE, RAW
 from lsp_cam.train.models.mouth import DOWNSAMPLED, SLOPE, downsampler
 
-__all__ = ["CHANNELS", "DILATIONS", "POSE", "RAW", "RECEPTIVE_FIELD", "SKIP", "PoseNet", "gaussian_nll"]
+__all__ = ["CHANNELS", "DILATIONS", "LOOK_AHEAD", "POSE", "RAW", "RECEPTIVE_FIELD", "SKIP", "PoseNet", "gaussian_nll"]
 
+LOOK_AHEAD = 15
 SKIP = 256
 RECEPTIVE_FIELD = 1 + sum(DILATIONS)
 INPUT_DROPOUT = 0.5
