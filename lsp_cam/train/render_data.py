@@ -1,6 +1,7 @@
 """What a renderer is trained on: maps, pictures, and weights that say where one looks."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EY
 from lsp_cam.train.maps import drawn_points, followed_shoulders
 from lsp_cam.train.quality import box_around
 from lsp_cam.train.tracked import Array, Tracked
+
+SHUT, OPEN = 0.15, 0.7  # of the usual distance of the lids
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,23 @@ class Footage:
         rows, columns = box_around(self.points[index, list(LIPS)], 0.3, self.side)
         inside[:, rows, columns] = 1
         return inside
+
+    def lids(self, index: int) -> Tensor:
+        """1 around an eye that is shut, 0 around one that is open, -1 elsewhere and in between (1, S, S)."""
+        wanted = torch.full((1, self.side, self.side), -1.0)
+        for eye, gaps in ((EYE_RIGHT, self.gaps[:, 0]), (EYE_LEFT, self.gaps[:, 1])):
+            least, usual = np.percentile(gaps, 1), np.median(gaps)
+            share = (gaps[index] - least) / max(usual - least, 1e-6)
+            rows, columns = box_around(self.points[index, list(eye)], 0.15, self.side)
+            if share < SHUT or share > OPEN:
+                wanted[:, rows, columns] = float(share < SHUT)
+        return wanted
+
+    @cached_property
+    def gaps(self) -> Array:
+        """Distances (T, 2) of the lids of the right and the left eye."""
+        upper, lower = self.clip.points[:, [28, 32], 1], self.clip.points[:, [30, 34], 1]
+        return np.asarray(upper - lower)
 
     def chances(self, last: int) -> Array:
         """Probabilities (last,) of drawing each frame: ten times as often in a blink, twice with a wide mouth."""

@@ -14,7 +14,7 @@ from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.models.lite import CELL, Box, Drawn, LiteRenderer, Shape
 from lsp_cam.train.render_check import check_sheet
 from lsp_cam.train.render_data import Footage
-from lsp_cam.train.render_losses import anchor_loss, bend_loss, edge_loss, structure_loss
+from lsp_cam.train.render_losses import anchor_loss, bend_loss, edge_loss, lids_loss, structure_loss
 from lsp_cam.train.render_movement import PoseModes, fit_movement
 from lsp_cam.train.render_start import eyes_of_still, first_lids, first_texture
 from lsp_cam.train.render_warm import warm_up
@@ -49,16 +49,18 @@ class LiteConfig:
     bend: float = 1e-3
     cover: float = 0.05
     eyes: float = 0.2
+    lids: float = 0.02
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Maps (B, 1, S, S), pictures (B, 3, S, S), weights and mouths (B, 1, S, S), anchors (B, P, 2), frames' numbers."""
+    """Maps (B, 1, S, S), pictures (B, 3, S, S), weights, mouths and lids (B, 1, S, S), anchors (B, P, 2), frames."""
 
     maps: Tensor
     pictures: Tensor
     weights: Tensor
     mouths: Tensor
+    lids: Tensor
     anchors: Tensor
     which: list[int]
 
@@ -72,7 +74,8 @@ def draw(footage: Footage, last: int, batch: int, rng: np.random.Generator, devi
 
     maps = stacked(lambda k: footage.feature_map(k, rng))
     weights, mouths = stacked(footage.weights), stacked(footage.mouth)
-    return Batch(maps, stacked(footage.picture), weights, mouths, stacked(footage.anchors), which)
+    lids, anchors = stacked(footage.lids), stacked(footage.anchors)
+    return Batch(maps, stacked(footage.picture), weights, mouths, lids, anchors, which)
 
 
 def loss_of(drawn: Drawn, batch: Batch, shape: Shape, still: Tensor, config: LiteConfig, fade: float) -> Tensor:
@@ -82,6 +85,7 @@ def loss_of(drawn: Drawn, batch: Batch, shape: Shape, still: Tensor, config: Lit
     loss = ((drawn.picture - batch.pictures).abs() * batch.weights).mean() + config.edges * edges
     loss = loss + config.structure * structure_loss(drawn.picture, batch.pictures)
     loss = loss + config.bend * bend_loss(drawn.source)
+    loss = loss + config.lids * lids_loss(drawn.lids, shape.eyes.of(batch.lids, CELL))
     # Paint is cheap to learn and blurred; movement is neither. Paint that costs something leaves room for movement.
     spared = drawn.cover * (1 - window.of(batch.mouths, CELL))
     # Nothing is painted on the eyes: the texture's are sharp, and the lids close them.

@@ -40,6 +40,13 @@ def _gaussian_rows(side: int, stride: int) -> Tensor:
     return rows / rows.sum(dim=1, keepdim=True)
 
 
+def lids_loss(lids: Tensor, wanted: Tensor) -> Tensor:
+    """How wrong the lids' logits (B, 1, e, f) are where `wanted` (B, 1, e, f) is 0 or 1, not -1."""
+    known = (wanted >= 0).float()
+    wrong = functional.binary_cross_entropy_with_logits(lids.float(), wanted.clamp(min=0), reduction="none")
+    return (wrong * known).sum() / (known.sum() + 1)
+
+
 def bend_loss(source: Tensor) -> Tensor:
     """How much the source coordinates (B, 2, S, S) bend, in pixels: movement is smooth where nothing tells it."""
     coarse = source[:, :, ::16, ::16]

@@ -7,7 +7,7 @@ import torch
 
 from lsp_cam.train.models.lite import MODES
 from lsp_cam.train.render_lite import build
-from lsp_cam.train.render_losses import anchor_loss, bend_loss
+from lsp_cam.train.render_losses import anchor_loss, bend_loss, lids_loss
 from lsp_cam.train.render_movement import PoseModes, fit_movement
 from lsp_cam.train.render_warm import warm_up
 from tests.train.footage import small_footage
@@ -48,3 +48,19 @@ def test_straight_movement_does_not_bend() -> None:
     even = torch.stack([1.1 * columns, rows + 3])[None]
     assert bend_loss(even) < 1e-4
     assert bend_loss(even + 0.01 * (even - 60) ** 2) > 1
+
+
+def test_lids_are_known_only_where_an_eye_is_open_or_shut(shared: Path) -> None:
+    footage = small_footage(shared, frames=60)
+    gaps = footage.gaps
+    assert gaps.shape == (60, 2)
+    open_eyes, shut_eyes = int(gaps.mean(axis=1).argmax()), int(gaps.mean(axis=1).argmin())
+    for frame, value in ((open_eyes, 0.0), (shut_eyes, 1.0)):
+        wanted = footage.lids(frame)
+        known = wanted[wanted >= 0]
+        assert 0 < known.numel() < 0.1 * wanted.numel()
+        assert (known == value).all()
+    logits = torch.full((1, 1, 128, 128), 9.0)
+    assert lids_loss(logits, footage.lids(shut_eyes)[None]) < 0.01
+    assert lids_loss(-logits, footage.lids(shut_eyes)[None]) > 5
+    assert lids_loss(logits, torch.full_like(logits, -1.0)) == 0

@@ -166,12 +166,13 @@ class Painter(nn.Module):
 
 
 class Drawn(NamedTuple):
-    """A picture (B, 3, S, S), RGB about 0..1; for the losses: source coordinates (B, 2, S, S), modes, paint's cover."""
+    """A picture (B, 3, S, S), RGB about 0..1; for the losses: source (B, 2, S, S), modes, paint's cover, lids."""
 
     picture: Tensor
     source: Tensor
     modes: Tensor
     cover: Tensor
+    lids: Tensor
 
 
 class LiteRenderer(nn.Module):
@@ -198,7 +199,7 @@ class LiteRenderer(nn.Module):
         return self.grid + fine
 
     def forward(self, feature_map: Tensor) -> Drawn:
-        """Picture, source coordinates, modes and the paint's cover (B, 1, h, w)."""
+        """Picture, source coordinates, modes, the paint's cover (B, 1, h, w), and the lids' logits (B, 1, e, f)."""
         flow, modes, paint, lids = self.painter(feature_map)
         source = self.source(flow)
         picture = self.composed(source)
@@ -207,7 +208,7 @@ class LiteRenderer(nn.Module):
         closed = _sampled(self.lids, shape.eyes.of(source, CELL) - corner)
         picture = self._covered(picture, closed, torch.sigmoid(lids.float()), shape.eyes)
         cover = torch.sigmoid(paint[:, 3:].float())
-        return Drawn(self._covered(picture, paint[:, :3].float(), cover, shape.window), source, modes, cover)
+        return Drawn(self._covered(picture, paint[:, :3].float(), cover, shape.window), source, modes, cover, lids)
 
     def composed(self, source: Tensor) -> Tensor:
         """The moved texture before the background (B, 3, S, S), nothing painted."""
