@@ -29,9 +29,11 @@ $(VENV)/.runtime: pyproject.toml requirements/runtime.txt
 	touch $@
 
 # Tests and training on top; torch is pinned by itself so that pip takes a CPU build where there is one.
-$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+# mediapipe asks for an old numpy, an old protobuf and a second OpenCV, and works with ours: hence without its own.
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/tracker.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/tracker.txt
 	touch $@
 
 bench: $(VENV)/.dev

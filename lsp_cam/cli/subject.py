@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Commands, print_json, print_line, stdout, text
+from .create import create
 
 if TYPE_CHECKING:
     from ..store import Installed
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group.command()(sign)
     group.command()(remove)
     group.command("import-release")(import_release)
+    group.command()(create)
     app.add_typer(group, name="subject")
 
 

@@ -9,8 +9,9 @@ import pytest
 from lsp_cam.packets import FaceFrame
 from lsp_cam.stages.landmarks import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from lsp_cam.stages.project import Camera, ProjectConfig, ProjectStage
+from lsp_cam.train.bundle import camera_arrays, face_arrays, settings
 from lsp_cam.train.candidates import candidate_frames, ring_area
-from lsp_cam.train.demo import camera_arrays, face_arrays, settings, silent_frames
+from lsp_cam.train.demo import silent_frames
 from lsp_cam.train.synthetic import read_tracked
 from lsp_cam.train.tracked import Tracked
 
@@ -55,5 +56,5 @@ def test_candidates_differ_in_mouth_and_pose(clip: Tracked) -> None:
 
 
 def test_settings_rest_at_the_mean_pose(clip: Tracked) -> None:
-    head = settings(clip, 1.0)["head"]
+    head = settings(clip, 1.0, 512)["head"]
     np.testing.assert_allclose(head["mean_rotation_deg"], clip.angles.mean(axis=0) - [180, 0, 0], atol=1e-3)

@@ -36,7 +36,7 @@ MOST_FRAMES = 200
 
 @dataclass(frozen=True)
 class Camera:
-    """The lens; the deviation of its focal length's logarithm; the same by the clip alone; the shape (V, 3) that fits."""
+    """The lens; the deviation of its focal length's logarithm; the same by the clip alone; the shape (V, 3)."""
 
     lens: Lens
     deviation: float
@@ -63,7 +63,7 @@ def find_camera(pixels: Array, shape: Array, centre: Array) -> Camera:
 
 
 def _lowest(x: Array, y: Array) -> tuple[float, float]:
-    """Where a curve is lowest, and half its second derivative there, by the parabola through the lowest three samples."""
+    """Where a curve is lowest, and half its second derivative there: the parabola through its lowest samples."""
     k = int(np.clip(y.argmin(), 1, len(y) - 2))
     a, b, _ = np.polyfit(x[k - 1 : k + 2] - x[k], y[k - 1 : k + 2], 2)
     if a <= 1e-9:  # no bend at all: the grid is all there is to go by

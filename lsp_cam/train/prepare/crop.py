@@ -87,9 +87,7 @@ def cut_all(videos: list[Video], square: Square, fps: float, out: Path, tell: Ca
     return counts
 
 
-def _write(
-    write: Callable[[bytes], object], shown: Iterable[Picture], square: Square, count: int, path: Path
-) -> None:
+def _write(write: Callable[[bytes], object], shown: Iterable[Picture], square: Square, count: int, path: Path) -> None:
     last = None
     for picture in shown:
         if count == 0:
@@ -104,7 +102,7 @@ def _write(
 
 
 def write_sound(videos: list[Video], counts: list[int], fps: float, out: Path) -> None:
-    """The sound of all pictures, as a WAV file: each video's is cut, or filled with silence, to its pictures' length."""
+    """The sound of all pictures as a WAV file: each video's is cut, or filled with silence, to its length."""
     parts: list[NDArray[np.float32]] = []
     for video, count in zip(videos, counts, strict=True):
         samples = round(count / fps * SAMPLE_RATE_HZ)

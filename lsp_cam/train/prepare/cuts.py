@@ -1,5 +1,6 @@
 """Where a clip is cut: pictures that change as nothing that moves does."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -21,7 +22,7 @@ class Segment(NamedTuple):
 
 
 def changes(frames: NDArray[np.uint8]) -> Array:
-    """How much (T,) each picture differs from the one before it: mean grey levels of small versions; 0 for the first."""
+    """How much (T,) each picture differs from the one before it, in grey levels of small versions."""
     small = np.empty((len(frames), THUMB, THUMB), np.float32)
     for k, frame in enumerate(frames):
         grey = cv2.cvtColor(np.asarray(frame), cv2.COLOR_RGB2GRAY)
@@ -44,8 +45,10 @@ def segments_of(good: NDArray[np.bool_], cuts: list[int], shortest: int) -> list
     """Runs of good frames between cuts; what is shorter than `shortest` frames is left out."""
     edges = sorted({0, len(good), *cuts})
     found = []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         inside = np.r_[False, good[begin:end], False].astype(np.int8)
         starts, ends = np.flatnonzero(np.diff(inside) == 1), np.flatnonzero(np.diff(inside) == -1)
-        found += [Segment(begin + int(a), begin + int(b)) for a, b in zip(starts, ends, strict=True) if b - a >= shortest]
+        found += [
+            Segment(begin + int(a), begin + int(b)) for a, b in zip(starts, ends, strict=True) if b - a >= shortest
+        ]
     return found

@@ -1,8 +1,8 @@
 """Face tracking: per frame the head's pose and the 73 points in its own axes, from the vertices in the picture.
 
-Poses are fitted to the shape of the head (`rigid.fit_poses`) and filtered lightly. Each point is then put where its line
-of sight meets the depth that it has by anatomy: that of the mean shape, and on the jaw, which turns about the ears, the
-further back the farther down it is. Seen from the camera the points are therefore exactly where they were seen.
+Poses are fitted to the shape of the head (`rigid.fit_poses`) and filtered lightly. Each point is then put where its
+line of sight meets the depth that it has by anatomy: that of the mean shape, and on the jaw, which turns about the
+ears, the further back the farther down it is. So from the camera the points are exactly where they were seen.
 """
 
 from dataclasses import dataclass
@@ -49,9 +49,7 @@ def track_face(pixels: Array, shape: Array, lens: Lens, segments: list[Segment],
     points = lift(points_of(pixels), points_of(shape), shape[_EARS].mean(axis=0), poses, lens)
     centre = neck(poses, shape[_EARS].mean(axis=0) + NECK_MM)
     moved = poses.translation + poses.rotation @ centre
-    return TrackedFace(
-        points - centre, rest(points) - centre, angles_of(poses.rotation), moved, centre, error
-    )
+    return TrackedFace(points - centre, rest(points) - centre, angles_of(poses.rotation), moved, centre, error)
 
 
 def filtered(poses: Poses, segments: list[Segment], deviation_frames: float) -> Poses:
@@ -64,7 +62,7 @@ def filtered(poses: Poses, segments: list[Segment], deviation_frames: float) -> 
 
 
 def lift(pixels: Array, mean: Array, ears: Array, poses: Poses, lens: Lens) -> Array:
-    """Head-fixed points (T, 73, 3) seen at pixels (T, 73, 2), on the surface that each may move on about `mean` (73, 3)."""
+    """Head-fixed points (T, 73, 3) seen at pixels (T, 73, 2), each on the plane that it may move on about `mean`."""
     sight = np.concatenate([(pixels - lens.centre) / lens.focal, np.ones((*pixels.shape[:2], 1))], axis=2)
     back = np.swapaxes(poses.rotation, 1, 2)
     towards = np.einsum("tij,tpj->tpi", back, sight)

@@ -116,9 +116,7 @@ def _blocks(count: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + BLOCK, count)
 
 
-def _in_blocks(
-    count: int, folder: Path, make: Callable[[int, int, Array | None], Array], tell: Tell
-) -> Array:
+def _in_blocks(count: int, folder: Path, make: Callable[[int, int, Array | None], Array], tell: Tell) -> Array:
     """Arrays of frames made and saved block by block; blocks that are there already are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
     blocks: list[Array] = []

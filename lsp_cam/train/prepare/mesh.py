@@ -1,7 +1,7 @@
 """The one door to mediapipe: faces in a picture, the mesh of one of them, and where the person is.
 
-Its models come in its wheel, so nothing is fetched. Own graphs are fed to its runner, because the ready-made ones choose
-where to look by themselves, and because building those needs an old protobuf.
+Its models come in its wheel, so nothing is fetched. Own graphs are fed to its runner, because the ready-made ones
+choose where to look by themselves, and because building those needs an old protobuf.
 """
 
 import os
@@ -101,15 +101,15 @@ class FaceMesh:
     """The mesh of the face inside a window."""
 
     def __init__(self) -> None:
-        from mediapipe.framework.formats import rect_pb2
-
-        self._rect = rect_pb2.NormalizedRect
         node = (
             'calculator:"FaceLandmarkCpu" input_stream:"IMAGE:image" input_stream:"ROI:window" '
             'input_side_packet:"WITH_ATTENTION:with_attention" output_stream:"LANDMARKS:points"'
         )
         inputs = {"image": "IMAGE", "window": "PROTO"}
         self._graph = _graph(node, inputs, "points", "PROTO", with_attention=True)
+        from mediapipe.framework.formats import rect_pb2
+
+        self._rect = rect_pb2.NormalizedRect
 
     def see(self, picture: Picture, window: Window) -> Array | None:
         """Kept vertices (V, 3) in pixels (z: towards the camera is less), or None where no face is in the window.

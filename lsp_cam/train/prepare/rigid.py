@@ -38,12 +38,12 @@ class Lens:
     @property
     def matrix(self) -> Array:
         """Intrinsics (3, 3)."""
-        return np.array([[self.focal, 0, self.centre[0]], [0, self.focal, self.centre[1]], [0, 0, 1.0]])
+        return np.asarray(np.diag([self.focal, self.focal, 1.0]) + np.outer([*self.centre, 0.0], [0, 0, 1]))
 
 
 def placed(poses: Poses, shape: Array) -> Array:
     """Points (T, V, 3) of a shape (V, 3) in the camera."""
-    return np.einsum("tij,vj->tvi", poses.rotation, shape) + poses.translation[:, None]
+    return np.asarray(np.einsum("tij,vj->tvi", poses.rotation, shape) + poses.translation[:, None])
 
 
 def seen(camera: Array, lens: Lens) -> Array:
@@ -62,10 +62,17 @@ def by_place(camera: Array, lens: Lens) -> Array:
 
 
 def by_pose(camera: Array, poses: Poses, place: Array) -> Array:
-    """Derivatives (T, V, 2, 6) of pixels by a further small turn (3) and shift (3) of the head; `place` of `by_place`."""
+    """Derivatives (T, V, 2, 6) of pixels by a small turn (3) and shift (3) of the head; `place`: of `by_place`."""
     turned = camera - poses.translation[:, None]
     cross = np.zeros((*turned.shape, 3))
-    for row, column, axis, sign in ((0, 1, 2, 1), (0, 2, 1, -1), (1, 0, 2, -1), (1, 2, 0, 1), (2, 0, 1, 1), (2, 1, 0, -1)):
+    for row, column, axis, sign in (
+        (0, 1, 2, 1),
+        (0, 2, 1, -1),
+        (1, 0, 2, -1),
+        (1, 2, 0, 1),
+        (2, 0, 1, 1),
+        (2, 1, 0, -1),
+    ):
         cross[..., row, column] = sign * turned[..., axis]
     return np.concatenate([place @ cross, place], axis=-1)
 

@@ -50,9 +50,7 @@ def level(shape: Array) -> Array:
 
 def _vector(rotation: Array) -> Array:
     """Axis times angle in radians (3,) of a rotation (3, 3) of less than half a turn."""
-    skew = np.array(
-        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
-    )
+    skew = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
     sine = np.linalg.norm(skew) / 2
     angle = np.arctan2(sine, (np.trace(rotation) - 1) / 2)
     return np.asarray(skew * (0.5 if sine < 1e-9 else angle / (2 * sine)))

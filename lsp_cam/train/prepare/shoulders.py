@@ -1,9 +1,11 @@
 """Upper body: 18 points along the shoulders, found without a hand, moved by optical flow, as a billboard (section 3.3).
 
-Where the authors clicked the points, here the outline of the person is followed from beside the neck outwards. What lies
-below it, the clothes, is followed from one picture of the clip to all others (Lucas-Kanade), so that nothing drifts; the
-median of its movement moves the points. The billboard stands at the mean depth of the face.
+Where the authors clicked the points, here the outline of the person is followed from beside the neck outwards. What
+lies below it, the clothes, is followed from one picture of the clip to all others (Lucas-Kanade), so that nothing
+drifts; the median of its movement moves the points. The billboard stands at the mean depth of the face.
 """
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,16 +20,17 @@ from lsp_cam.train.prepare.rigid import Array, Lens
 
 HALF = SHOULDER_POINTS // 2
 BELOW_CHIN = 0.12  # of the face's height: an outline that is higher is hair, not shoulder
-NECK_SHARE = 0.5  # of the face's width, from its middle: where a shoulder begins
+NECK_SHARE = 0.6  # of the face's width, from its middle: where a shoulder begins
 WIDEST = 1.6  # widths of the face, from its middle: where it ends at the latest
-CORNERS = 120
+CORNERS = 40
 AWAY_PX = 0.04  # of the picture's side: flow that goes there and back and ends farther off has lost its point
 FILTER_S = 0.05
+Image = NDArray[Any]
 _FLOW = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 0.01)
 
 
 def find_shoulders(picture: NDArray[np.uint8], face: Array) -> Array:
-    """Points (18, 2) in pixels along both shoulders, from the picture's left, in a picture (S, S, 3) with points (73, 2)."""
+    """Points (18, 2) in pixels along both shoulders, from the left, in a picture (S, S, 3) of a face (73, 2)."""
     person = PersonFinder().find(picture)
     side = len(picture)
     contour = face[list(CONTOUR)]
@@ -80,7 +83,7 @@ def follow(frames: NDArray[np.uint8], numbers: NDArray[np.int64], reference: int
     return moves
 
 
-def _flow(grey: NDArray[np.uint8], other: NDArray[np.uint8], corners: Array, guess: NDArray[np.float32]) -> Array | None:
+def _flow(grey: Image, other: Image, corners: Image, guess: Image) -> Array | None:
     """The median movement (2,) of the corners from one picture to the other; None if too few are found again."""
     start = (corners + guess).astype(np.float32)
     flags, window = cv2.OPTFLOW_USE_INITIAL_FLOW, (15, 15)

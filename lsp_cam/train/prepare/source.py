@@ -1,7 +1,7 @@
 """A video file as the stages want it: upright pictures at even times, and the sound beside them.
 
-Time 0 is where the sound begins. Picture i is the one that shows at (i + 0.5)/fps, whatever rate the file has, so that a
-file of variable rate becomes an even one.
+Time 0 is where the sound begins. Picture i is the one that shows at (i + 0.5)/fps, whatever rate the file has, so that
+a file of variable rate becomes an even one.
 """
 
 from collections.abc import Iterator

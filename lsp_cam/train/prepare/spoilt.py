@@ -1,7 +1,7 @@
 """Pictures that are spoilt: a hand before the mouth, a damaged frame; unlike the other pictures of the same face.
 
-The face is laid upright by eyes and nose, which tell nothing of the mouth, and each small picture of it is compared with
-what the main components of all of them make of it.
+The face is laid upright by eyes and nose, which tell nothing of the mouth, and each small picture of what is below them
+is compared with what the main components of all such pictures make of it.
 """
 
 import cv2

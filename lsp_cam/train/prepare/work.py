@@ -69,7 +69,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Write an `.npz`, whole or not at all."""
     partial = path.with_name(path.name + ".partial.npz")
-    np.savez(partial, **arrays)
+    np.savez(partial, allow_pickle=False, **arrays)
     os.replace(partial, path)
 
 

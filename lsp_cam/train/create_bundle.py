@@ -1,0 +1,173 @@
+"""The last stages of a creation: the renderer is trained, the bundle written, and the bundle checked."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lsp_cam.backends.choose import open_engine
+from lsp_cam.errors import ModelError
+from lsp_cam.packets import SAMPLE_RATE_HZ, LandmarkFrame
+from lsp_cam.pipeline import Pipeline
+from lsp_cam.stream import chunked, run_offline
+from lsp_cam.subject import Subject, npz_bytes, write_bundle
+from lsp_cam.train import bundle, mouth_fit, render_fit
+from lsp_cam.train.checkpoint import load_model
+from lsp_cam.train.corpus import decode
+from lsp_cam.train.encoder import load_encoder
+from lsp_cam.train.job import Job
+from lsp_cam.train.models.mouth import MouthNet
+from lsp_cam.train.prepare.speech import quiet_frames, voiced
+from lsp_cam.train.prepare.timeline import Piece, Timeline, end_to_end, pieces
+from lsp_cam.train.prepare.work import Facts
+from lsp_cam.train.quality import psnr
+from lsp_cam.train.render_data import Footage, open_footage
+from lsp_cam.train.tracked import load_tracked
+
+Tell = Callable[[float], None]
+FEWEST_QUIET = 30
+WORSE_DB = 1.0  # that a bundle's pictures may be than those of the training's own validation
+SPOKEN_S = 4.0
+MOUTH_OFF_MM = 0.5  # eight bits for weights, and the state that rounding leaves behind
+
+
+def renderer_stage(job: Job, tell: Tell) -> Facts:
+    """`render/render_best.pt`."""
+    request = job.request
+    config = render_fit.Config(
+        job.work.path("render"), request.renderer, job.effort.render_steps, request.minutes, device=request.device,
+        train_share=job.effort.train_share, threads=request.threads, seed=job.effort.seed,
+    )  # fmt: skip
+    best = render_fit.fit(footage_of(job), config, job.say)
+    return {"best": best.name}
+
+
+def export_stage(job: Job, tell: Tell) -> Facts:
+    """`bundle/`: networks as ONNX files, arrays, pictures, manifest."""
+    clip, request, root = load_tracked(job.work.path("tracked.npz")), job.request, job.work.path("bundle")
+    shutil.rmtree(root, ignore_errors=True)
+    found = pieces(clip, Timeline.load(job.work.path("timeline.npz")))
+    motion = end_to_end(found)
+    rendered = render_fit.files(job.work.path("render/render_best.pt"))
+    pose = torch.load(job.work.path("pose/pose_best.pt"), weights_only=True)["model"]
+    mouth = torch.load(job.work.path("mouth/mouth_best.pt"), weights_only=True)["model"]
+    base = np.load(job.work.path("feature_base.npy"))
+    files = {
+        **bundle.motion_networks(load_encoder().state_dict(), mouth, pose),
+        **rendered,
+        **_pictures(job, rendered),
+        "manifold.npz": npz_bytes(feature_base=base),
+        "face.npz": npz_bytes(**bundle.face_arrays(motion, _quiet(job, found))),
+        "camera.npz": npz_bytes(**bundle.camera_arrays(clip)),
+        "tracking.npz": _tracking(job),
+    }
+    manifest = {
+        "name": request.name,
+        "title": request.name,
+        "licence": request.licence,
+        "consent": request.consent.model_dump(),
+        "provenance": _provenance(job),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": bundle.settings(motion, 1.0, request.size),
+    }
+    subject = write_bundle(root, manifest, files)
+    subject.verify()
+    return {"bytes": sum(entry.bytes for entry in subject.manifest.files.values())}
+
+
+def check_stage(job: Job, tell: Tell) -> Facts:
+    """The bundle speaks the last seconds of the video as the trained mouth does, and renders what was held out as well
+    as its training did."""
+    subject = Subject.open(job.work.path("bundle"))
+    away = mouth_parity(job, subject)
+    if away > MOUTH_OFF_MM:
+        raise ModelError(f"The bundle's mouth is {away:.2f} mm from the trained one. {_AGAIN}")
+    ours = rendered_psnr(job, Pipeline(subject, open_engine("auto", job.request.threads)))
+    state = torch.load(job.work.path("render/render_best.pt"), weights_only=True, map_location="cpu")
+    trained = float(state["scores"]["psnr_db"])
+    if ours < trained - WORSE_DB:
+        raise ModelError(f"The bundle's pictures are worse (PSNR {ours:.1f} dB) than trained ({trained:.1f}). {_AGAIN}")
+    job.say(f"Held-out pictures: PSNR {ours:.1f} dB; the bundle's mouth is {away:.3f} mm from the trained one.")
+    return {"psnr_db": ours, "training_psnr_db": trained, "mouth_parity_mm": away}
+
+
+_AGAIN = "Delete marks/export.json in the work folder and run the command again with --resume."
+
+
+def footage_of(job: Job) -> Footage:
+    """The tracked clip with its pictures."""
+    size = job.request.size
+    frames = np.memmap(job.work.path("kept.rgb"), np.uint8, mode="r").reshape(-1, size, size, 3)
+    return open_footage(load_tracked(job.work.path("tracked.npz")), frames)
+
+
+def mouth_parity(job: Job, subject: Subject) -> float:
+    """Mean distance (mm) of the mouth that the bundle gives from the trained one's, for the video's last seconds."""
+    kept: dict[str, list[Any]] = {}
+    pipeline = Pipeline(
+        subject, open_engine("auto", job.request.threads), tap=lambda name, y: kept.setdefault(name, []).append(y)
+    )
+    samples = samples_of(job)[-int(SPOKEN_S * SAMPLE_RATE_HZ) :]
+    for _ in run_offline(pipeline.motion, chunked(samples, SAMPLE_RATE_HZ)):
+        pass
+    bundled = np.array([packet.points.ravel() for packet in kept["mouth"]])
+    heard = np.array([packet.rows for packet in kept["manifold"]]).reshape(len(bundled), -1)
+    model = MouthNet()
+    load_model(job.work.path("mouth/mouth_best.pt"), model)
+    return mouth_fit.error_mm(mouth_fit.predict(model.eval(), heard), bundled)
+
+
+def rendered_psnr(job: Job, pipeline: Pipeline) -> float:
+    """PSNR in dB of held-out pictures as the bundle renders them, moved as tracked."""
+    footage, scores = footage_of(job), []
+    first = int(len(footage.frames) * job.effort.train_share)
+    for k in np.linspace(first, len(footage.frames) - 1, job.effort.checked_frames).astype(int):
+        drawn = LandmarkFrame(0, footage.points[k].astype(np.float32), footage.shoulders[k].astype(np.float32))
+        scores.append(psnr(pipeline.render(pipeline.draw(drawn)).pixels.astype(float), footage.frames[k].astype(float)))
+    return float(np.mean(scores))
+
+
+def samples_of(job: Job) -> NDArray[np.float32]:
+    """The sound (S,) of the whole video in -1..1."""
+    return np.asarray(decode(job.work.path("audio.wav")), np.float32) / np.float32(32768)
+
+
+def _pictures(job: Job, rendered: dict[str, bytes]) -> dict[str, bytes]:
+    """Candidate images and preview, except for what the renderer brings along."""
+    footage = footage_of(job)
+    own = bundle.pictures(footage.clip, footage.frames)
+    brings = {Path(name).stem for name in rendered if name.startswith("candidates/")}
+    return {name: data for name, data in own.items() if not (brings and name.startswith("candidates/"))}
+
+
+def _quiet(job: Job, found: list[Piece]) -> NDArray[np.int64]:
+    """Frames of the pieces, laid end to end, in which nobody speaks; all of them where there is no silence."""
+    silent = np.zeros(int(found[-1].first + len(found[-1].clip.points)) + 1, bool)
+    quiet = quiet_frames(voiced(samples_of(job)))
+    silent[quiet[quiet < len(silent)]] = True
+    inside = np.concatenate([silent[piece.first : piece.first + len(piece.clip.points)] for piece in found])
+    return np.flatnonzero(inside) if inside.sum() >= FEWEST_QUIET else np.arange(len(inside))
+
+
+def _tracking(job: Job) -> bytes:
+    """What it takes to track this person in other footage: the head's shape, its centre, the square."""
+    with np.load(job.work.path("face.npz"), allow_pickle=False) as arrays:
+        shape, centre = arrays["shape"], arrays["centre"]
+    square = np.array(job.work.facts("inspect")["square"], np.int32)
+    return npz_bytes(shape=shape.astype(np.float32), centre=centre.astype(np.float32), square=square)
+
+
+def _provenance(job: Job) -> str:
+    """Where pictures and networks come from, in sentences."""
+    facts, made = job.work.facts("inspect"), job.work.facts("track")
+    names = ", ".join(path.name for path in job.request.videos)
+    return (
+        f"Made by lsp-cam subject create from {names}: {facts['seconds']:.0f} s at {facts['fps']:g} pictures a second. "
+        f"Focal length {made['focal_px']:.0f} px, sure to {made['focal_deviation']:.0%}. The speech encoder ships with "
+        "lsp-cam and was trained on public speech corpora, which its documentation names."
+    )

@@ -1,0 +1,92 @@
+"""What a creation is: the request, how much of everything, the work folder, and how it speaks."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsp_cam.train.prepare.inspect import Limits
+from lsp_cam.train.prepare.work import Work
+from lsp_cam.train.render_fit import Device, Renderer
+from lsp_cam.trust.consent import Consent
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for. `minutes`: for the renderer's training, in place of its own number of steps."""
+
+    videos: tuple[Path, ...]
+    name: str
+    consent: Consent
+    licence: str
+    size: int = 512
+    renderer: Renderer = "lite"
+    device: Device = "auto"
+    minutes: float | None = None
+    threads: int = 2
+
+    def facts(self) -> dict[str, Any]:
+        """What must be the same for a work folder to be gone on with; how long and where is free to change."""
+        return {
+            "videos": [{"name": path.name, "bytes": path.stat().st_size} for path in self.videos],
+            "name": self.name,
+            "size": self.size,
+            "renderer": self.renderer,
+        }
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of everything; the tests want less."""
+
+    limits: Limits = field(default_factory=Limits)
+    shortest_segment_s: float = 1.0
+    train_share: float = 0.8
+    variants: int = 4
+    base_rows: int = 8192
+    mouth_steps: int = 500
+    pose_steps: int = 220
+    render_steps: int | None = None
+    checked_frames: int = 12
+    seed: int = 1
+
+
+class Progress:
+    """Says how far a stage is and how long it will take, not more often than anybody reads."""
+
+    def __init__(self, say: Say, title: str, every_s: float = 10.0) -> None:
+        self._say, self._title, self._every_s = say, title, every_s
+        self._began = self._said = time.monotonic()
+        self._from: float | None = None
+
+    def __call__(self, share: float) -> None:
+        """`share` (0..1) of the stage is done."""
+        now = time.monotonic()
+        if self._from is None:  # what an earlier run has done took this one no time
+            self._from, self._began = share, now
+        if now - self._said < self._every_s or share <= self._from:
+            return
+        self._said = now
+        left = (now - self._began) * (1 - share) / (share - self._from)
+        self._say(f"{self._title}: {share:.0%}, {in_words(left)} left")
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as one says it: 40 s, 3 min, 1 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A creation under way."""
+
+    request: Request
+    effort: Effort
+    work: Work
+    say: Say
