@@ -42,6 +42,7 @@ def renderer_stage(job: Job, tell: Tell) -> Facts:
     config = render_fit.Config(
         job.work.path("render"), request.renderer, job.effort.render_steps, request.minutes, device=request.device,
         train_share=job.effort.train_share, threads=request.threads, seed=job.effort.seed,
+        lite=job.effort.lite,
     )  # fmt: skip
     best = render_fit.fit(footage_of(job), config, job.say)
     return {"best": best.name}

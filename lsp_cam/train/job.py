@@ -9,6 +9,7 @@ from typing import Any
 from lsp_cam.train.prepare.inspect import Limits
 from lsp_cam.train.prepare.work import Work
 from lsp_cam.train.render_fit import Device, Renderer
+from lsp_cam.train.render_lite import LiteConfig
 from lsp_cam.trust.consent import Consent
 
 Say = Callable[[str], None]
@@ -50,6 +51,7 @@ class Effort:
     mouth_steps: int = 500
     pose_steps: int = 220
     render_steps: int | None = None
+    lite: LiteConfig = field(default_factory=LiteConfig)
     checked_frames: int = 12
     seed: int = 1
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from lsp_cam.stages.landmarks import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER
 from lsp_cam.train.prepare.cuts import Segment
 from lsp_cam.train.prepare.rigid import FACING, Array, Lens, Poses, first_poses, fit_poses, placed, seen
+from lsp_cam.train.prepare.steady import steady, window_frames
 from lsp_cam.train.prepare.vertices import place, points_of
 from lsp_cam.train.tracked import angles_of
 
-POSE_FILTER_S = 0.05
+POSE_FILTER_S = 0.28
 REST_SHARE = 0.1  # of the frames: those whose inner lips are least apart are the face at rest
 JAW = (*range(4, 11), *LIPS_OUTER_LOWER, *LIPS_INNER_LOWER)
 NECK_MM = np.array([0.0, -90.0, -40.0])  # from between the ears to where heads turn about, in the middle of the neck
@@ -44,7 +44,7 @@ def track_face(pixels: Array, shape: Array, lens: Lens, segments: list[Segment],
     """Track vertices (T, V, 2) of good frames, segments following one another; `shape` (V, 3) as the camera's fit."""
     weights = np.ones(len(shape))
     poses = fit_poses(pixels, shape, lens, weights, first_poses(pixels, shape, lens))
-    poses = filtered(poses, segments, POSE_FILTER_S * fps)
+    poses = filtered(poses, segments, window_frames(POSE_FILTER_S, fps))
     error = np.linalg.norm(pixels - seen(placed(poses, shape), lens), axis=2).mean(axis=1)
     points = lift(points_of(pixels), points_of(shape), shape[_EARS].mean(axis=0), poses, lens)
     centre = neck(poses, shape[_EARS].mean(axis=0) + NECK_MM)
@@ -52,12 +52,10 @@ def track_face(pixels: Array, shape: Array, lens: Lens, segments: list[Segment],
     return TrackedFace(points - centre, rest(points) - centre, angles_of(poses.rotation), moved, centre, error)
 
 
-def filtered(poses: Poses, segments: list[Segment], deviation_frames: float) -> Poses:
-    """Poses after a short Gaussian over time, never across a cut."""
+def filtered(poses: Poses, segments: list[Segment], frames: int) -> Poses:
+    """Poses after a filter over `frames` frames, never across a cut."""
     turned = Rotation.from_matrix(poses.rotation @ FACING).as_rotvec()
-    six = np.concatenate([turned, poses.translation], axis=1)
-    for first, last in segments:
-        six[first:last] = gaussian_filter1d(six[first:last], deviation_frames, axis=0, mode="nearest")
+    six = steady(np.concatenate([turned, poses.translation], axis=1), segments, frames)
     return Poses(Rotation.from_rotvec(six[:, :3]).as_matrix() @ FACING, six[:, 3:])
 
 

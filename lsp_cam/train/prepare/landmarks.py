@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import savgol_filter
 
 from lsp_cam.train.prepare.cuts import Segment
 from lsp_cam.train.prepare.mesh import Array, FaceFinder, FaceMesh, Picture, Window, window_around
@@ -24,7 +23,7 @@ VIEWS = ((0.8, False), (0.9, True), (1.0, False), (1.1, True))
 BLOCK = 200  # pictures between two savings
 DETECTED = 1.5  # side of the window in sides of the detector's box
 STEADY_WINDOW_FRAMES = 4.0
-FILTER_FRAMES, FILTER_DEGREE = 5, 2
+FILTER_FRAMES = 5
 Tell = Callable[[float], None]
 
 
@@ -99,16 +98,6 @@ def look_four_times(mesh: FaceMesh, picture: Picture, window: Window) -> Array:
             return np.full((len(KEPT), 3), np.nan)
         total = total + seen
     return total / len(VIEWS)
-
-
-def steady(vertices: Array, segments: list[Segment]) -> Array:
-    """The vertices (T, V, 3) filtered over time, never across a cut or a dropped frame; NaN outside segments."""
-    out = np.full_like(vertices, np.nan)
-    for first, last in segments:
-        part = vertices[first:last]
-        length = min(FILTER_FRAMES, len(part) - (len(part) + 1) % 2)
-        out[first:last] = savgol_filter(part, length, FILTER_DEGREE, axis=0) if length > FILTER_DEGREE else part
-    return out
 
 
 def _blocks(count: int) -> Iterator[tuple[int, int]]:

@@ -10,13 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from lsp_cam.stages.landmarks import SHOULDER_POINTS
 from lsp_cam.train.landmarks import CONTOUR
 from lsp_cam.train.prepare.cuts import Segment
 from lsp_cam.train.prepare.mesh import PersonFinder
 from lsp_cam.train.prepare.rigid import Array, Lens
+from lsp_cam.train.prepare.steady import steady, window_frames
 
 HALF = SHOULDER_POINTS // 2
 BELOW_CHIN = 0.12  # of the face's height: an outline that is higher is hair, not shoulder
@@ -24,7 +24,7 @@ NECK_SHARE = 0.6  # of the face's width, from its middle: where a shoulder begin
 WIDEST = 1.6  # widths of the face, from its middle: where it ends at the latest
 CORNERS = 40
 AWAY_PX = 0.04  # of the picture's side: flow that goes there and back and ends farther off has lost its point
-FILTER_S = 0.05
+FILTER_S = 0.28
 Image = NDArray[Any]
 _FLOW = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 0.01)
 
@@ -98,9 +98,7 @@ def _flow(grey: Image, other: Image, corners: Image, guess: Image) -> Array | No
 
 def billboard(points: Array, moves: Array, depth_mm: float, lens: Lens, segments: list[Segment], fps: float) -> Array:
     """The points (18, 2), moved (T, 2), as points (T, 18, 3) in the camera at one depth."""
-    smooth = moves.copy()
-    for first, last in segments:
-        smooth[first:last] = gaussian_filter1d(moves[first:last], FILTER_S * fps, axis=0, mode="nearest")
+    smooth = steady(moves, segments, window_frames(FILTER_S, fps))
     pixels = points + smooth[:, None]
     flat = (pixels - lens.centre) * depth_mm / lens.focal
     return np.concatenate([flat, np.full((*flat.shape[:2], 1), depth_mm)], axis=2)

@@ -13,7 +13,8 @@ from lsp_cam.train.prepare.vertices import place
 
 PATCH = 32
 _ANCHORS = [place(v) for v in (33, 133, 362, 263, 168, 4)]  # eye corners, the nose's bridge and tip
-_TO = np.array([(3, -3), (12, -3), (20, -3), (29, -3), (16, -3), (16, 8)], np.float32)  # in the patch: eyes above it
+_TO = np.array([(3, -3), (12, -3), (20, -3), (29, -3), (16, -3), (16, 8)], float)  # in the patch: eyes above it
+_EDGE = (cv2.BORDER_REPLICATE,)
 COMPONENTS = 20
 ROUNDS = 3
 UNLIKE = 7.0  # standard deviations beyond the median
@@ -26,11 +27,18 @@ def face_patches(frames: NDArray[np.uint8], seen: Array) -> Array:
     patches = np.full((len(frames), PATCH * PATCH), np.nan, np.float32)
     for k in np.flatnonzero(np.isfinite(seen[:, 0, 0])):
         grey = cv2.cvtColor(np.asarray(frames[k]), cv2.COLOR_RGB2GRAY)
-        turn, _ = cv2.estimateAffinePartial2D(seen[k, _ANCHORS, :2].astype(np.float32), _TO)
-        if turn is not None:
-            patch = cv2.warpAffine(grey, turn, (PATCH, PATCH), None, cv2.INTER_AREA, cv2.BORDER_REPLICATE)
-            patches[k] = cv2.GaussianBlur(patch, (0, 0), 1.0).ravel()
+        patch = cv2.warpAffine(grey, _onto(seen[k, _ANCHORS, :2]), (PATCH, PATCH), None, cv2.INTER_LINEAR, *_EDGE)
+        patches[k] = cv2.GaussianBlur(patch, (0, 0), 1.0).ravel()
     return patches.astype(np.float64)
+
+
+def _onto(anchors: Array) -> Array:
+    """The turn, size and shift (2, 3) that bring anchors (6, 2) nearest to their places in the patch."""
+    mean, goal = anchors.mean(axis=0), _TO.mean(axis=0)
+    given, wanted = (anchors - mean) @ (1, 1j), (_TO - goal) @ (1, 1j)
+    turn = np.vdot(given, wanted) / np.vdot(given, given).real
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    return np.column_stack([linear, goal - linear @ mean])
 
 
 def find_spoilt(patches: Array) -> NDArray[np.bool_]:

@@ -1,0 +1,158 @@
+"""A subject from a few seconds of video: made whole, made after a kill, refused where it cannot be made."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lsp_cam.errors import DeviceError, UsageError
+from lsp_cam.train import create as creation
+from lsp_cam.train.create import TRACKED, create
+from lsp_cam.train.job import Effort, Progress, Request, in_words
+from lsp_cam.train.prepare import crop
+from lsp_cam.train.prepare.inspect import Limits
+from lsp_cam.train.prepare.work import Work, room_on_disk
+from lsp_cam.train.render_lite import LiteConfig
+from lsp_cam.train.tracked import load_tracked
+from lsp_cam.trust.consent import Consent
+from tests.train.prepare.clips import FPS, pictures_of, speech_of, write_video
+
+SECONDS = 8
+CONSENT = Consent(shows="nobody", statement="a rendered person", how="nobody")
+TINY = Effort(
+    limits=Limits(shortest_s=2.0),
+    variants=1,
+    base_rows=64,
+    mouth_steps=2,
+    pose_steps=2,
+    render_steps=2,
+    lite=LiteConfig(warm_steps=1, warm_batch=1),
+    checked_frames=2,
+)
+KILLED = """
+import sys
+from pathlib import Path
+from lsp_cam.train.prepare import landmarks
+from tests.train.test_create import TINY, request
+from lsp_cam.train.create import create
+landmarks.BLOCK = 10
+create(request(Path(sys.argv[1])), Path(sys.argv[2]), resume=True, effort=TINY, until="track")
+"""
+
+
+def request(video: Path) -> Request:
+    """What the tests ask for."""
+    return Request((video,), "tiny", CONSENT, "CC0-1.0", size=256, threads=1)
+
+
+@pytest.fixture(scope="module")
+def video(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of one person, with a cut in the middle and a hand before the mouth near the end."""
+    shown = pictures_of(shared, SECONDS * FPS, 256)
+    half = len(shown) // 2
+    shown[half:] = np.roll(shown[half:], 24, axis=2)
+    shown[-12:-8, 120:190, 90:190] = (206, 160, 130)
+    return write_video(tmp_path_factory.mktemp("video") / "talk.mp4", shown, speech_of(shared, SECONDS + 1))
+
+
+@pytest.fixture(scope="module")
+def made(video: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The work folder of a creation from end to end, and what it said."""
+    folder, said = tmp_path_factory.mktemp("made"), list[str]()
+    subject = create(request(video), folder, resume=False, say=said.append, effort=TINY)
+    assert subject is not None
+    subject.verify()
+    return folder, said
+
+
+def test_a_video_becomes_a_subject(made: tuple[Path, list[str]]) -> None:
+    folder, said = made
+    work, clip = Work(folder), load_tracked(folder / "tracked.npz")
+    assert all(work.is_done(stage.name) for stage in creation.STAGES)
+    assert work.facts("landmarks")["cuts"] == [SECONDS * FPS // 2]
+    assert 4 <= work.facts("landmarks")["dropped"] <= 10
+    assert any("pictures are left out" in line for line in said)
+    assert any("the sound is 1.0 s longer" in line for line in said)
+    assert os.path.getsize(folder / "kept.rgb") == len(clip.points) * 256 * 256 * 3
+    assert abs(clip.angles.mean(axis=0) - [180, 0, 0]).max() < 6
+    assert work.facts("check")["mouth_parity_mm"] < 0.5
+
+
+def test_killed_and_resumed_it_is_the_same(made: tuple[Path, list[str]], video: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(video), str(tmp_path)]
+    first = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    blocks = tmp_path / "looks" / "second"
+    deadline = time.monotonic() + 120
+    while not (blocks.is_dir() and len(list(blocks.glob("*0.npz"))) > 1):
+        assert first.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    assert not (tmp_path / "marks" / "landmarks.json").exists()
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    for name in ("landmarks.npz", "timeline.npz", "face.npz"):
+        with np.load(made[0] / name) as whole, np.load(tmp_path / name) as resumed:
+            assert whole.files == resumed.files
+            for key in whole.files:
+                np.testing.assert_array_equal(resumed[key], whole[key])
+
+
+def test_a_killed_crop_goes_on_where_it_was(made: tuple[Path, list[str]], video: Path, tmp_path: Path) -> None:
+    shutil.copytree(made[0] / "marks", tmp_path / "marks", ignore=shutil.ignore_patterns("[!i]*"))
+    shutil.copy(made[0] / "request.json", tmp_path)
+    create(request(video), tmp_path, resume=True, say=lambda line: None, effort=TINY, until="crop")
+    whole = (tmp_path / "frames.rgb").read_bytes()
+    (tmp_path / "frames.rgb.partial").write_bytes(whole[: len(whole) // 3])
+    (tmp_path / "frames.rgb").unlink()
+    (tmp_path / "marks" / "crop.json").unlink()
+    create(request(video), tmp_path, resume=True, say=lambda line: None, effort=TINY, until="crop")
+    assert (tmp_path / "frames.rgb").read_bytes() == whole
+
+
+def test_what_was_begun_is_not_begun_again_by_mistake(made: tuple[Path, list[str]], video: Path) -> None:
+    with pytest.raises(UsageError, match="Add --resume"):
+        create(request(video), made[0], resume=False)
+    other = Request((video,), "tiny", CONSENT, "CC0-1.0", size=512)
+    with pytest.raises(UsageError, match="of another size"):
+        create(other, made[0], resume=True)
+    with pytest.raises(UsageError, match="There is no file"):
+        create(request(video.with_name("gone.mp4")), made[0], resume=True)
+
+
+def test_a_disk_that_fills_is_told_before_and_while(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(crop.shutil, "disk_usage", lambda folder: usage(1e9, 1e9, 1e6))
+    with pytest.raises(DeviceError, match=r"The pictures need 0\.0 GB"):
+        create(request(video), tmp_path, resume=False, say=lambda line: None, effort=TINY, until=TRACKED)
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(crop, "check_room", lambda *given: None)
+    monkeypatch.setattr(crop, "cut_all", full)
+    with pytest.raises(DeviceError, match="is full. Make room and run the same command with --resume"):
+        create(request(video), tmp_path, resume=True, say=lambda line: None, effort=TINY, until=TRACKED)
+    with pytest.raises(PermissionError), room_on_disk(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_progress_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, said = [100.0], list[str]()
+    monkeypatch.setattr("lsp_cam.train.job.time.monotonic", lambda: now[0])
+    tell = Progress(said.append, "3/12 Finding landmarks", every_s=5)
+    for share, seconds in ((0.5, 0), (0.52, 4), (0.75, 20), (0.8, 2)):
+        now[0] += seconds
+        tell(share)
+    assert said == ["3/12 Finding landmarks: 75%, 24 s left"]
+    assert [in_words(s) for s in (40, 200, 4800)] == ["40 s", "3 min", "1 h 20 min"]
