@@ -25,7 +25,7 @@ from lsp_cam.train.tracked import load_tracked
 from lsp_cam.trust.consent import Consent
 from tests.train.prepare.clips import FPS, pictures_of, speech_of, write_video
 
-SECONDS = 8
+SECONDS = 7
 CONSENT = Consent(shows="nobody", statement="a rendered person", how="nobody")
 TINY = Effort(
     limits=Limits(shortest_s=2.0),
@@ -77,8 +77,8 @@ def test_a_video_becomes_a_subject(made: tuple[Path, list[str]]) -> None:
     folder, said = made
     work, clip = Work(folder), load_tracked(folder / "tracked.npz")
     assert all(work.is_done(stage.name) for stage in creation.STAGES)
-    assert work.facts("landmarks")["cuts"] == [SECONDS * FPS // 2]
-    assert 4 <= work.facts("landmarks")["dropped"] <= 10
+    assert SECONDS * FPS // 2 in work.facts("landmarks")["cuts"]
+    assert 4 <= work.facts("landmarks")["dropped"] <= 14  # the hand, and the half second that is left after it
     assert any("pictures are left out" in line for line in said)
     assert any("the sound is 1.0 s longer" in line for line in said)
     assert os.path.getsize(folder / "kept.rgb") == len(clip.points) * 256 * 256 * 3
@@ -141,7 +141,7 @@ def test_a_disk_that_fills_is_told_before_and_while(
 
     monkeypatch.setattr(crop, "check_room", lambda *given: None)
     monkeypatch.setattr(crop, "cut_all", full)
-    with pytest.raises(DeviceError, match="is full. Make room and run the same command with --resume"):
+    with pytest.raises(DeviceError, match=r"is full\. Make room and run the same command with --resume"):
         create(request(video), tmp_path, resume=True, say=lambda line: None, effort=TINY, until=TRACKED)
     with pytest.raises(PermissionError), room_on_disk(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied")

@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from lsp_cam.stages.landmarks import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER
 from lsp_cam.train.prepare.cuts import Segment
+from lsp_cam.train.prepare.filter import parabolic
 from lsp_cam.train.prepare.rigid import FACING, Array, Lens, Poses, first_poses, fit_poses, placed, seen
-from lsp_cam.train.prepare.steady import steady, window_frames
 from lsp_cam.train.prepare.vertices import place, points_of
 from lsp_cam.train.tracked import angles_of
 
@@ -44,7 +44,7 @@ def track_face(pixels: Array, shape: Array, lens: Lens, segments: list[Segment],
     """Track vertices (T, V, 2) of good frames, segments following one another; `shape` (V, 3) as the camera's fit."""
     weights = np.ones(len(shape))
     poses = fit_poses(pixels, shape, lens, weights, first_poses(pixels, shape, lens))
-    poses = filtered(poses, segments, window_frames(POSE_FILTER_S, fps))
+    poses = filtered(poses, segments, POSE_FILTER_S * fps)
     error = np.linalg.norm(pixels - seen(placed(poses, shape), lens), axis=2).mean(axis=1)
     points = lift(points_of(pixels), points_of(shape), shape[_EARS].mean(axis=0), poses, lens)
     centre = neck(poses, shape[_EARS].mean(axis=0) + NECK_MM)
@@ -52,10 +52,10 @@ def track_face(pixels: Array, shape: Array, lens: Lens, segments: list[Segment],
     return TrackedFace(points - centre, rest(points) - centre, angles_of(poses.rotation), moved, centre, error)
 
 
-def filtered(poses: Poses, segments: list[Segment], frames: int) -> Poses:
-    """Poses after a filter over `frames` frames, never across a cut."""
+def filtered(poses: Poses, segments: list[Segment], frames: float) -> Poses:
+    """Poses after a filter over about `frames` frames, never across a cut."""
     turned = Rotation.from_matrix(poses.rotation @ FACING).as_rotvec()
-    six = steady(np.concatenate([turned, poses.translation], axis=1), segments, frames)
+    six = parabolic(np.concatenate([turned, poses.translation], axis=1), segments, frames)
     return Poses(Rotation.from_rotvec(six[:, :3]).as_matrix() @ FACING, six[:, 3:])
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from lsp_cam.train.prepare.cuts import Segment
+from lsp_cam.train.prepare.filter import parabolic
 from lsp_cam.train.prepare.mesh import Array, FaceFinder, FaceMesh, Picture, Window, window_around
 from lsp_cam.train.prepare.vertices import KEPT, TWIN
 from lsp_cam.train.prepare.work import write_arrays
@@ -98,6 +99,11 @@ def look_four_times(mesh: FaceMesh, picture: Picture, window: Window) -> Array:
             return np.full((len(KEPT), 3), np.nan)
         total = total + seen
     return total / len(VIEWS)
+
+
+def steady(vertices: Array, segments: list[Segment]) -> Array:
+    """The vertices (T, V, 3) filtered over time, never across a cut or a dropped frame; NaN outside segments."""
+    return parabolic(vertices, segments, FILTER_FRAMES)
 
 
 def _blocks(count: int) -> Iterator[tuple[int, int]]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from lsp_cam.stages.landmarks import SHOULDER_POINTS
 from lsp_cam.train.landmarks import CONTOUR
 from lsp_cam.train.prepare.cuts import Segment
+from lsp_cam.train.prepare.filter import parabolic
 from lsp_cam.train.prepare.mesh import PersonFinder
 from lsp_cam.train.prepare.rigid import Array, Lens
-from lsp_cam.train.prepare.steady import steady, window_frames
 
 HALF = SHOULDER_POINTS // 2
 BELOW_CHIN = 0.12  # of the face's height: an outline that is higher is hair, not shoulder
@@ -98,7 +98,7 @@ def _flow(grey: Image, other: Image, corners: Image, guess: Image) -> Array | No
 
 def billboard(points: Array, moves: Array, depth_mm: float, lens: Lens, segments: list[Segment], fps: float) -> Array:
     """The points (18, 2), moved (T, 2), as points (T, 18, 3) in the camera at one depth."""
-    smooth = steady(moves, segments, window_frames(FILTER_S, fps))
+    smooth = parabolic(moves, segments, FILTER_S * fps)
     pixels = points + smooth[:, None]
     flat = (pixels - lens.centre) * depth_mm / lens.focal
     return np.concatenate([flat, np.full((*flat.shape[:2], 1), depth_mm)], axis=2)

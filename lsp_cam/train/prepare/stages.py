@@ -16,7 +16,6 @@ from lsp_cam.train.prepare.crop import Square
 from lsp_cam.train.prepare.rigid import Lens
 from lsp_cam.train.prepare.shape import mean_shape
 from lsp_cam.train.prepare.speech import lag_of
-from lsp_cam.train.prepare.steady import steady
 from lsp_cam.train.prepare.timeline import Timeline
 from lsp_cam.train.prepare.vertices import points_of
 from lsp_cam.train.prepare.work import Facts, write_arrays
@@ -66,7 +65,7 @@ def landmarks_stage(job: Job, tell: Tell) -> Facts:
     looked = landmarks.second_look(frames, windows, folder, lambda share: tell(0.3 + 0.7 * share))
     segments = cuts.segments_of(good & np.isfinite(looked[:, 0, 0]), found, shortest)
     numbers, laid = face.joined(segments)
-    write_arrays(job.work.path("landmarks.npz"), vertices=steady(looked, segments, landmarks.FILTER_FRAMES)[numbers])
+    write_arrays(job.work.path("landmarks.npz"), vertices=landmarks.steady(looked, segments)[numbers])
     Timeline(numbers, laid).save(job.work.path("timeline.npz"))
     dropped = len(frames) - len(numbers)
     if dropped:

@@ -7,9 +7,9 @@ import pytest
 
 from lsp_cam.train.prepare import landmarks
 from lsp_cam.train.prepare.cuts import Segment
+from lsp_cam.train.prepare.filter import odd, parabolic
 from lsp_cam.train.prepare.landmarks import first_look, look_four_times, second_look, windows_of
 from lsp_cam.train.prepare.mesh import FaceMesh
-from lsp_cam.train.prepare.steady import steady, window_frames
 from lsp_cam.train.prepare.vertices import points_of
 from lsp_cam.train.synthetic import rig_index
 from tests.train.prepare.clips import FIRST, pictures_of
@@ -34,7 +34,10 @@ def test_landmarks_are_where_the_rig_has_them(frames: np.ndarray, shared: Path, 
     away = points_of(looked)[..., :2] - known
     assert np.linalg.norm(away - away.mean(axis=0), axis=2).mean() < 0.6
     once = points_of(seen)[..., :2] - known
-    assert np.linalg.norm(away - away.mean(axis=0), axis=2).mean() < np.linalg.norm(once - once.mean(axis=0), axis=2).mean()
+    assert (
+        np.linalg.norm(away - away.mean(axis=0), axis=2).mean()
+        < np.linalg.norm(once - once.mean(axis=0), axis=2).mean()
+    )
 
 
 def test_what_is_saved_is_not_looked_at_again(
@@ -62,9 +65,9 @@ def test_the_filter_keeps_a_closure_and_the_ends() -> None:
     curve = (np.arange(30.0) - 11) ** 2
     noisy = curve + rng.normal(0, 3, 30)
     segments = [Segment(0, 30)]
-    np.testing.assert_allclose(steady(curve, segments, 5), curve)
-    assert np.abs(steady(noisy, segments, 5) - curve).mean() < 0.8 * np.abs(noisy - curve).mean()
+    np.testing.assert_allclose(parabolic(curve, segments, 5), curve, atol=1e-9)
+    assert np.abs(parabolic(noisy, segments, 5) - curve).mean() < 0.8 * np.abs(noisy - curve).mean()
     closing = np.array([4.0, 4, 4, 4, 3, 1, 0, 0, 1, 3, 4, 4, 4, 4])
-    assert steady(closing, [Segment(0, 14)], 5).min() < 0.3
-    assert np.isnan(steady(curve, [Segment(0, 10)], 5)[10:]).all()
-    assert [window_frames(0.28, fps) for fps in (15, 25, 30, 60)] == [5, 7, 9, 17]
+    assert parabolic(closing, [Segment(0, 14)], 5).min() < 0.3
+    assert np.isnan(parabolic(curve, [Segment(0, 10)], 5)[10:]).all()
+    assert [odd(0.28 * fps) for fps in (15, 25, 30, 60)] == [5, 7, 9, 17]

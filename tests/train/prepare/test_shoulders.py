@@ -40,5 +40,5 @@ def test_the_billboard_is_seen_where_the_points_are() -> None:
     lens = Lens(500.0, np.array([64.0, 60.0]))
     points, moves = np.random.default_rng(0).random((18, 2)) * 100, np.ones((12, 2)) * (3, -2)
     board = billboard(points, moves, 900.0, lens, [Segment(0, 12)], 25.0)
-    np.testing.assert_allclose(pinhole(board, lens.matrix), np.broadcast_to(points + (3, -2), (12, 18, 2)), atol=1e-9)
+    np.testing.assert_allclose(pinhole(board, lens.matrix), np.broadcast_to(points + moves[:1], (12, 18, 2)), atol=1e-9)
     assert (board[..., 2] == 900).all()

@@ -9,19 +9,19 @@ from lsp_cam.train.prepare.cuts import Segment
 DEGREE = 2
 
 
-def steady(values: NDArray[np.float64], segments: list[Segment], frames: int) -> NDArray[np.float64]:
-    """Values (T, ...) after a Savitzky-Golay filter over `frames` (odd) frames; NaN outside of segments.
+def parabolic(values: NDArray[np.float64], segments: list[Segment], frames: float) -> NDArray[np.float64]:
+    """Values (T, ...) after a Savitzky-Golay filter over about `frames` frames; NaN outside of segments.
 
     What bends no faster than a parabola over the window passes as it is, at the ends too.
     """
-    out = np.full_like(values, np.nan)
+    window, out = odd(frames), np.full_like(values, np.nan)
     for first, last in segments:
         part = values[first:last]
-        length = min(frames, len(part) - (len(part) + 1) % 2)
+        length = min(window, len(part) - (len(part) + 1) % 2)
         out[first:last] = savgol_filter(part, length, DEGREE, axis=0) if length > DEGREE else part
     return out
 
 
-def window_frames(seconds: float, fps: float) -> int:
-    """An odd number of frames, about `seconds` long."""
-    return 2 * round(seconds * fps / 2 - 0.5) + 1
+def odd(frames: float) -> int:
+    """The odd number of frames nearest to `frames`."""
+    return 2 * round((frames - 1) / 2) + 1
