@@ -58,7 +58,7 @@ def test_somebody_else_agrees_in_a_file(invoke: Invoke, asked: Asked, tmp_path: 
     assert asked[0][0].consent.statement == "I, Ada, agree."
     assert asked[0][1] == tmp_path / "here"
     words.write_text("")
-    result = invoke(*create("--consent", words))
+    result = invoke(*create("--consent", words, "--replace"))
     assert result.exit_code == 2
     assert "must have 1 to" in result.output
 
