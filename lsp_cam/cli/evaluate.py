@@ -11,6 +11,7 @@ import typer
 from ..trust import WAIVER
 from .console import print_json, print_line, stdout
 
+WIDEST = 120
 SWEEPS = {"heard_less": "this network, mm", "trained": "trained for it, mm"}
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _show(figures: dict[str, Any]) -> None:
     from ..train.evaluate.tables import HEAD, PICTURE, number
 
     console = stdout()
+    console.width = max(console.width, WIDEST)  # a number that is cut off is worse than a line that wraps
     mouth, lips = figures["mouth"], figures["lips"]
     console.print(
         f"{figures['subject']}: {figures['seconds']:.1f} s at {figures['fps']:g} fps, {figures['size']} px",

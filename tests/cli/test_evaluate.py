@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from lsp_cam.devices.videofile import VideoFileSink
@@ -68,6 +69,8 @@ def test_figures_and_page_of_a_short_clip(invoke: Invoke, footage: Path, tmp_pat
     assert figures["lips"]["tracked"]["closed_share"] == 1
     assert figures["picture"][0]["psnr_db"]["mean"] > 25  # it is the same person, in the same place
     assert figures["picture"][0]["lpips"] is None
+    assert figures["picture"][0]["landmarks_px"]["mean"] < 10
+    assert figures["tracking"] is None
     assert json.loads((page / "figures.json").read_text()) == figures
     check_page(page)
 
@@ -125,6 +128,21 @@ def test_bad_requests(
     result = invoke("evaluate", *options, *rest)
     assert result.exit_code in (1, 2)
     assert said in " ".join(result.output.split())
+
+
+@pytest.mark.usefixtures("with_demo")
+def test_a_video_without_a_face_and_a_file_that_is_none(invoke: Invoke, tmp_path: Path) -> None:
+    with VideoFileSink(tmp_path / "wall.mp4", speech=np.zeros(32_000, np.float32)) as sink:
+        sink.open(128, 128, 10)
+        for _ in range(15):
+            sink.send(np.full((128, 128, 3), 90, np.uint8))
+    result = invoke("evaluate", "demo", "--video", tmp_path / "wall.mp4")
+    assert result.exit_code == 2
+    assert "No face is seen in wall.mp4" in result.output
+    (tmp_path / "text.mp4").write_text("no video")
+    result = invoke("evaluate", "demo", "--video", tmp_path / "text.mp4")
+    assert result.exit_code == 2
+    assert "cannot be opened as a video" in result.output
 
 
 def test_without_the_train_extra(with_demo: Path, footage: Path) -> None:

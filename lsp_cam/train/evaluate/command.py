@@ -7,15 +7,19 @@ from pathlib import Path
 
 from lsp_cam.backends.base import Engine
 from lsp_cam.errors import UsageError
+from lsp_cam.stages.render import RenderConfig
 from lsp_cam.subject import Subject
 from lsp_cam.train.evaluate import ablations, page
+from lsp_cam.train.evaluate.faces import find_faces
 from lsp_cam.train.evaluate.figures import Row
+from lsp_cam.train.evaluate.follow import known
 from lsp_cam.train.evaluate.footage import HeldOut, open_held_out, read_truth
 from lsp_cam.train.evaluate.lesson import read_lesson
 from lsp_cam.train.evaluate.perceptual import find_lpips
 from lsp_cam.train.evaluate.phones import find_phones
 from lsp_cam.train.evaluate.picture import Extras
 from lsp_cam.train.evaluate.run import Config, Say, check_subject, evaluate
+from lsp_cam.train.evaluate.tracking import track
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,13 @@ def run(request: Request, engine: Engine, say: Say) -> Row:
     perceived = find_lpips(request.lpips)
     lesson = read_lesson(request.train_on, request.video, request.start_s) if request.train_on else None
     say("footage")
-    held_out = _open(request)
+    held_out, tracking = _open(request)
     phones = find_phones(request.video, held_out.samples, held_out.start_s)
     trained = ablations.Config(request.steps) if lesson else None
     config = Config(request.pictures, request.seeds, trained)
-    extras = Extras(perceived=perceived)
+    extras = Extras(find_faces(), perceived)
     done = evaluate(request.subject, engine, held_out, phones, extras, config, request.rivals, lesson, say)
+    done.figures["tracking"] = tracking
     if request.report is not None:
         say("page")
         page.write_page(done, request.report)
@@ -65,8 +70,10 @@ def _check(request: Request) -> None:
         raise UsageError(f"--end {request.end_s:g} is not after --start {request.start_s:g}.")
 
 
-def _open(request: Request) -> HeldOut:
-    size = int(request.subject.manifest.settings.get("render", {}).get("size", 512))
+def _open(request: Request) -> tuple[HeldOut, Row | None]:
+    """The footage, and how well it was tracked where that was done here."""
+    subject = request.subject
+    size = subject.config("render", RenderConfig).size
     if request.tracked is None:
-        raise UsageError("The video has no tracked clip. Give one with --tracked.")
-    return open_held_out(request.video, read_truth(request.tracked), size, request.start_s, request.end_s)
+        return track(request.video, known(subject), size, request.start_s, request.end_s)
+    return open_held_out(request.video, read_truth(request.tracked), size, request.start_s, request.end_s), None
