@@ -46,6 +46,17 @@ def test_exported_file_paints_the_same(model: LiteRenderer) -> None:
         assert np.abs(error[:, :, 32:56, 40:88]).mean() < 1.0  # the eyes, where lids are blended in
 
 
+def test_what_is_bright_all_over_stays_bright(model: LiteRenderer) -> None:
+    bright = copy.deepcopy(model)
+    with torch.no_grad():
+        bright.texture[:, :3] = 1.0
+        bright.background.fill_(1.0)
+    session = ort.InferenceSession(lite_onnx(bright), providers=["CPUExecutionProvider"])
+    frame = session.run(None, {"map": _drawn().numpy()})[0]
+    frame[:, :, 16:112, 32:96] = 255  # the painted window
+    assert frame.min() >= 253
+
+
 def test_lids_close_the_eyes_and_nothing_else(model: LiteRenderer) -> None:
     shut = copy.deepcopy(model)
     with torch.no_grad():
