@@ -242,7 +242,8 @@ def _composed(graph: _Painting, model: LiteRenderer, flow: str) -> str:
     background = (model.background.detach().numpy().astype(np.float32).clip(0, 1) * 255 + HALF_LEVEL) / 255
     behind = graph.node("Mul", graph.cast(through, TensorProto.FLOAT), graph.constant(background))
     both = graph.node("Add", graph.cast(colours, TensorProto.FLOAT), behind)
-    return graph.node("Min", both, graph.constant(np.float32(255)))  # both rounded up make 256, which as a level is 0
+    limits = graph.constant(np.float32(0)), graph.constant(np.float32(255))
+    return graph.node("Clip", both, *limits)  # both rounded up make 256, which as a level is 0
 
 
 def _repainted(graph: _Painting, model: LiteRenderer, picture: str, painted: _Painted) -> None:
