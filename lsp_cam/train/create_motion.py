@@ -45,6 +45,8 @@ def features_stage(job: Job, tell: Tell) -> Facts:
     base = plain.reshape(-1, HIDDEN)
     chosen = np.sort(rng.choice(len(base), min(job.effort.base_rows, len(base)), replace=False))
     _save(job, "feature_base.npy", base[chosen])
+    project = Projector(base[chosen].astype(np.float32))
+    _save(job, "projected.npy", np.stack([_projected(project, version) for version in made]))
     return {"frames": frames, "base_rows": len(chosen)}
 
 
@@ -62,13 +64,9 @@ def mouth_stage(job: Job, tell: Tell) -> Facts:
 def pose_stage(job: Job, tell: Tell) -> Facts:
     """`pose/pose_best.pt`."""
     found = _calmed(_pieces(job))
-    heard = np.load(job.work.path("features.npy"), mmap_mode="r")
-    project = Projector(np.load(job.work.path("feature_base.npy")).astype(np.float32))
-    variants = []
-    for version in heard:
-        rows = np.concatenate([version[p.first : p.first + len(p.clip.points)] for p in found]).astype(np.float32)
-        variants += [_projected(project, rows), rows]
-    motion = pose_fit.motion_of(end_to_end(found), np.stack(variants), calm=None)
+    versions = [*np.load(job.work.path("projected.npy")), *np.load(job.work.path("features.npy"))]
+    along = [np.concatenate([v[p.first : p.first + len(p.clip.points)] for p in found]) for v in versions]
+    motion = pose_fit.motion_of(end_to_end(found), np.stack(along).astype(np.float32), calm=None)
     train = int(len(motion.poses) * job.effort.train_share)
     frames = min(pose_fit.Config.frames, train - RECEPTIVE_FIELD)
     config = pose_fit.Config(
@@ -103,21 +101,22 @@ def _split(job: Job) -> tuple[list[Piece], list[Piece]]:
 
 
 def _pool(job: Job, found: list[Piece]) -> Pool:
-    """Pieces with every version of their features, raw and projected; for validation the plain version alone counts."""
-    heard = np.load(job.work.path("features.npy"), mmap_mode="r")
-    project = Projector(np.load(job.work.path("feature_base.npy")).astype(np.float32))
+    """Pieces with every version of their features, raw and projected."""
     pool = Pool([], [], [])
-    for version in heard:
+    both = np.load(job.work.path("features.npy")), np.load(job.work.path("projected.npy"))
+    for heard, projected in zip(*both, strict=True):
         for piece in found:
-            rows = np.asarray(version[piece.first : piece.first + len(piece.clip.points)])
-            pool.raw.append(rows)
-            pool.projected.append(_projected(project, rows.astype(np.float32)).astype(np.float16))
-            pool.truth.append(clip_displacement(piece.clip)[: len(rows)])
+            there = slice(piece.first, piece.first + len(piece.clip.points))
+            pool.raw.append(heard[there])
+            pool.projected.append(projected[there])
+            pool.truth.append(clip_displacement(piece.clip)[: len(heard[there])])
     return pool
 
 
-def _projected(project: Projector, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return project(rows.reshape(-1, HIDDEN)).reshape(rows.shape)
+def _projected(project: Projector, version: Features) -> Features:
+    """Features (T, 1024) rebuilt from their neighbours in the base."""
+    rows = version.reshape(-1, HIDDEN).astype(np.float32)
+    return project(rows).reshape(version.shape).astype(np.float16)
 
 
 def _calmed(found: list[Piece]) -> list[Piece]:
