@@ -1,8 +1,8 @@
 """The invisible mark in figures: bit errors and misses over clips x attacks, false alarms, cost, visibility.
 
-    python benchmarks/watermark.py --clips 130 --footage ../shared/data/synthetic/footage.mp4
+    python benchmarks/watermark.py --footage ../shared/data/synthetic/footage.mp4
 
-Clips are drawn by `tests/trust/clips.py`; `--footage` adds as many that are cut from a video.
+Clips are drawn by `tests/trust/clips.py`; `--footage` adds `--cuts` more that are cut from videos.
 """
 
 import argparse
@@ -50,8 +50,8 @@ def all_clips(options):
     """Drawn ones, then cut ones."""
     for seed in range(options.clips):
         yield clip(seed, FRAMES, options.size)
-    if options.footage:
-        yield from cuts(options.footage, options.clips)
+    for footage in options.footage:
+        yield from cuts(footage, -(-options.cuts // len(options.footage)))
 
 
 def main() -> None:
@@ -59,7 +59,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=130)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--footage", type=Path)
+    parser.add_argument("--cuts", type=int, default=130)
+    parser.add_argument("--footage", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     cv2.setNumThreads(1)
     marker, found, plain = Marker(), defaultdict(list), []

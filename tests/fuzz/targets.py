@@ -9,6 +9,7 @@ import os
 import shutil
 import struct
 import tempfile
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from tests.daemon.fakes import FakeLoader
 
 TOKEN = "token-of-this-run"
 PORT = 4242
+MAX_WORK_S = 5.0
 KINDS = ("preview.jpg", "face.npz", "speech.onnx", "candidates/0.png", SIGNATURE, "../x", "a/../../b", "notes.txt")
 
 
@@ -158,6 +160,18 @@ def _application() -> tuple[Any, list[str], asyncio.AbstractEventLoop]:
     for name in ("switch", "steer", "mute", "mirror"):
         setattr(daemon, name, noting(name))
     return create_app(daemon, TOKEN, PORT), changes, asyncio.new_event_loop()
+
+
+def timed(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """`target`, which may work for MAX_WORK_S on one input."""
+
+    def run(data: bytes) -> None:
+        began_s = time.process_time()
+        target(data)
+        if (took_s := time.process_time() - began_s) > MAX_WORK_S:
+            raise BrokenPromiseError(f"worked for {took_s:.1f} s")
+
+    return run
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

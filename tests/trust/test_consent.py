@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from lsp_cam.devices.null import NullSink, NullSource
 from lsp_cam.errors import ConsentError, UsageError
 from lsp_cam.store import Store
 from lsp_cam.trust.consent import Consent, Use, check_consent, nobody
+from lsp_cam.trust.detect import find_mark
 from lsp_cam.trust.permission import BADGE, BADGE_WITHOUT_CONSENT, badge_of
 from lsp_cam.trust.signing import SIGNATURE, own_key, sign_manifest
 from lsp_cam.web.app import create_app
@@ -170,6 +172,8 @@ def test_a_switch_obeys(shown: Path, home: Path) -> None:
                 assert daemon.subject == "sketch"
                 assert ask.post("/api/switch", json={"subject": "other", "waived": True}).status_code == 200
                 assert daemon.subject == "other"
+            seen = cv2.cvtColor(daemon.snapshot(), cv2.COLOR_RGB2GRAY).astype(np.float32)
+            assert find_mark(seen).is_marked, "live pictures carry the invisible mark"
     finally:
         daemon.end()
 
