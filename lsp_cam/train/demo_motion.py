@@ -37,18 +37,18 @@ class Plan:
 
     shared: Path
     runs: Path
-    utterance_share: float = 0.6
-    projected_share: float = 0.3
-    base_rows: int = 8192
-    checks: int = 60
+    utterance_share: float = 0.5
+    projected_share: float = 0.25
+    base_rows: int = 4096
+    checks: int = 80
     train_share: float = 0.8
     threads: int = 2
     seed: int = 1
-    mouth_steps: int = 300
-    mouth_rate: float = 5e-4
+    mouth_steps: int = 950
+    mouth_rate: float = 8e-4
     mouth_batch: int = 40
     mouth_frames: int = 100
-    pose_steps: int = 220
+    pose_steps: int = 200
     variants: int = 4
 
     @property
