@@ -80,7 +80,7 @@ def _begin(request: Request, folder: Path, resume: bool) -> Work:
             raise UsageError(f"There is no file {path}. Check the path.")
     work, wanted = Work(folder), request.facts()
     noted = work.path("request.json")
-    if not noted.exists():
+    if not work.path("marks").exists():  # nothing is done yet: what was refused before may be put right
         with room_on_disk(folder):
             write_json(noted, wanted)
         return work

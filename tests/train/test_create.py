@@ -128,6 +128,14 @@ def test_what_was_begun_is_not_begun_again_by_mistake(made: tuple[Path, list[str
         create(request(video.with_name("gone.mp4")), made[0], resume=True)
 
 
+def test_what_was_refused_may_be_put_right(video: Path, shared: Path, tmp_path: Path) -> None:
+    short = write_video(tmp_path / "short.mp4", pictures_of(shared, FPS), speech_of(shared, 1))
+    with pytest.raises(UsageError, match="too little"):
+        create(request(short), tmp_path / "work", resume=False, say=lambda line: None, effort=TINY, until="inspect")
+    create(request(video), tmp_path / "work", resume=False, say=lambda line: None, effort=TINY, until="inspect")
+    assert Work(tmp_path / "work").is_done("inspect")
+
+
 def test_a_disk_that_fills_is_told_before_and_while(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from lsp_cam.train.prepare.vertices import KEPT, place
 Picture = NDArray[np.uint8]
 Array = NDArray[np.float64]
 _KEPT = list(KEPT)
+NEWER_PYTHON = (3, 13)
+_USE_OLDER = "There is none for this Python: use Python 3.11 or 3.12."
 _EYE_RIGHT, _EYE_LEFT = place(33), place(263)
 
 
@@ -65,8 +67,9 @@ def _graph(node: str, inputs: dict[str, str], output: str, kind: str, **sides: b
             from mediapipe.framework import calculator_pb2
             from mediapipe.python.solution_base import PacketDataType, SolutionBase
         except ModuleNotFoundError as error:
+            remedy = f"Run: {install_command('train')}" if sys.version_info < NEWER_PYTHON else _USE_OLDER
             raise MissingExtra(
-                f"Reading faces in a video needs {error.name}, which is not installed. Run: {install_command('train')}"
+                f"Reading faces in a video needs {error.name}, which is not installed. {remedy}"
             ) from None
         names = [*inputs, output]
         kinds = dict(zip(names, [PacketDataType[k] for k in (*inputs.values(), kind)], strict=True))
