@@ -79,7 +79,9 @@ class _Painting(Graph):
         x0 = self._up(x1, "up0", quarter_window)
         self._marking = False
         flow = self.node("Add", self._conv(x2, "flow", gain=PULL * STEPS), self._whole(x4))
-        lids = self._conv(self.cut(x0, self._shape.eyes.within(window), 2), "lid")
+        lids = self._conv(self.cut(feature_map, self._shape.eyes, CELL), "lid.0", stride=4, pad=0)
+        for layer in ("lid.2", "lid.4", "lid.6"):
+            lids = self._conv(self.leaky(lids), layer)
         return _Painted(flow, *self._colours(x0), self.node("Sigmoid", self._spread(lids)))
 
     def _whole(self, x4: str) -> str:

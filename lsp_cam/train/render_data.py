@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -77,15 +78,15 @@ class Footage:
         return inside
 
     def lids(self, index: int) -> Tensor:
-        """1 around an eye that is shut, 0 around one that is open, -1 elsewhere and in between (1, S, S)."""
-        wanted = torch.full((1, self.side, self.side), -1.0)
+        """1 where lids are to show and 0 where open eyes are, in a box around each; -1 elsewhere (1, S, S)."""
+        wanted = np.full((self.side, self.side), -1, np.float32)
         for eye, gaps in ((EYE_RIGHT, self.gaps[:, 0]), (EYE_LEFT, self.gaps[:, 1])):
             least, usual = np.percentile(gaps, 1), np.median(gaps)
-            share = (gaps[index] - least) / max(usual - least, 1e-6)
-            rows, columns = box_around(self.points[index, list(eye)], 0.15, self.side)
-            if share < SHUT or share > OPEN:
-                wanted[:, rows, columns] = float(share < SHUT)
-        return wanted
+            share, ring = (gaps[index] - least) / max(usual - least, 1e-6), self.points[index, list(eye)]
+            wanted[box_around(ring, 0.15, self.side)] = float(share < OPEN)
+            if SHUT < share < OPEN:
+                cv2.fillPoly(wanted, [np.round(ring).astype(np.int32)], 0.0)
+        return torch.from_numpy(wanted)[None]
 
     @cached_property
     def gaps(self) -> Array:

@@ -60,7 +60,7 @@ def test_what_is_bright_all_over_stays_bright(model: LiteRenderer) -> None:
 def test_lids_close_the_eyes_and_nothing_else(model: LiteRenderer) -> None:
     shut = copy.deepcopy(model)
     with torch.no_grad():
-        shut.painter.lid.bias.fill_(9.0)
+        shut.painter.lid[-1].bias.fill_(9.0)
         shut.painter.paint.bias[48:] = -9.0
         change = (shut(_drawn()).picture - model(_drawn()).picture).abs()[0].mean(0)
         closed = shut(_drawn())

@@ -86,6 +86,14 @@ def _twice(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
+def _lid_reader() -> nn.Sequential:
+    """Eyes' part of the map to their lids: few numbers of their own tell more than many that serve the paint."""
+    layers: list[nn.Module] = [_conv(1, 32, 4, 4)]
+    for made in (32, 32, 16):
+        layers += [nn.LeakyReLU(0.2), _conv(32, made)]
+    return nn.Sequential(*layers)
+
+
 class Painter(nn.Module):
     """Map (B, 1, S, S) in 0..1 to flow (B, 2, S/16, S/16) in pixels, paint (B, 4, h, w) of the window and lids.
 
@@ -104,7 +112,7 @@ class Painter(nn.Module):
         self.up3, self.up2, self.up1, self.up0 = _conv(e, d), _conv(d, c), _conv(c, b), _conv(b, a)
         self.flow = _conv(c, 2)
         self.paint = _conv(a, 64)
-        self.lid = _conv(a, 16)
+        self.lid = _lid_reader()
         cells = shape.side // 16  # constants of the place, which plain convolutions cannot know
         self.place2 = nn.Parameter(torch.zeros(1, c, cells, cells))
         self.place3 = nn.Parameter(torch.zeros(1, d, cells // 2, cells // 2))
@@ -115,17 +123,19 @@ class Painter(nn.Module):
 
     def _start_calm(self) -> None:
         """Begin with hardly any flow and paint, so that training begins from the still texture."""
-        for layer, gain in ((self.flow, 0.02), (self.paint, 0.1), (self.lid, 0.1)):
+        lids = self.lid[-1]
+        assert isinstance(lids, nn.Conv2d)
+        for layer, gain in ((self.flow, 0.02), (self.paint, 0.1), (lids, 0.1)):
             with torch.no_grad():
                 layer.weight.mul_(gain)
                 assert layer.bias is not None
                 layer.bias.zero_()
         with torch.no_grad():
             assert self.paint.bias is not None
-            assert self.lid.bias is not None
+            assert lids.bias is not None
             self.paint.bias[:48] = 0.5
             self.paint.bias[48:] = -1.5
-            self.lid.bias.fill_(-1.5)
+            lids.bias.fill_(-1.5)
 
     def encoder(self) -> list[nn.Parameter]:
         """What the pose is read from."""
@@ -161,7 +171,7 @@ class Painter(nn.Module):
         window = self.shape.window
         x1 = _act(self.up1(window.of(_twice(x2), 1)) + window.of(eighth, 1))
         x0 = _act(self.up0(_twice(x1)) + window.of(quarter, 2))
-        lids = self.lid(self.shape.eyes.within(window).of(x0, 2))
+        lids = self.lid(self.shape.eyes.of(feature_map, CELL))
         return flow, modes, functional.pixel_shuffle(self.paint(x0), 4), functional.pixel_shuffle(lids, 4)
 
 
