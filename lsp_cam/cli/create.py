@@ -25,7 +25,11 @@ def create(
     name: Annotated[str, typer.Option("--name", help="What to call the subject.")],
     consent: Annotated[
         str,
-        typer.Option("--consent", metavar="self|FILE", help="'self' if it shows you; else the person's statement."),
+        typer.Option(
+            "--consent",
+            metavar="self|ask|FILE",
+            help="'self' if it shows you, 'ask' to be asked, or a file: the person's words, or .json.",
+        ),
     ],
     licence: Annotated[str, typer.Option("--licence", metavar="TEXT", help="What others may do with the subject.")],
     size: Annotated[int, typer.Option("--size", help="Side of its pictures: 512 or 256.")] = 512,
@@ -81,12 +85,17 @@ def _consent(given: str, name: str) -> Consent:
     """Whose face it is, and their agreement."""
     from ..errors import UsageError
     from ..trust.consent import TEXT_MAX, Consent
+    from .consent import ask_consent, read_consent
 
+    if given == "ask":
+        return ask_consent()
     if given == "self":
         day = datetime.now(UTC).date().isoformat()
         return Consent(shows=f"{name}, {MAKER}", statement=OWN_WORDS.format(day=day), agreed_by=MAKER, how="written")
     try:
         statement = Path(given).read_text(encoding="utf-8").strip()
+        if given.endswith(".json"):
+            return read_consent(statement, given)
     except (OSError, UnicodeDecodeError):
         raise UsageError(
             f"'{given}' is no text file. Say --consent self if the video shows you, or give a file with the statement "

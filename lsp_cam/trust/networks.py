@@ -19,8 +19,8 @@ OPERATORS: dict[str, frozenset[str]] = {
     "": frozenset({
         "Add", "Cast", "Clip", "Concat", "Conv", "ConvInteger", "ConvTranspose", "DepthToSpace", "DequantizeLinear",
         "DynamicQuantizeLinear", "Gather", "Gemm", "GRU", "Identity", "LeakyRelu", "LSTM", "MatMul", "MatMulInteger",
-        "Mul", "QLinearConv", "QuantizeLinear", "Relu", "Reshape", "Resize", "Round", "Scan", "ScatterND", "Sigmoid",
-        "Slice", "Split", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze",
+        "Max", "Min", "Mul", "QLinearConv", "QuantizeLinear", "Relu", "Reshape", "Resize", "Round", "Scan",
+        "ScatterND", "Sigmoid", "Slice", "Split", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze",
     }),
     CONTRIB: frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulNBits"}),
 }  # fmt: skip

@@ -51,6 +51,25 @@ def test_a_subject_is_made_and_installed(invoke: Invoke, asked: Asked, home: Pat
     Store().get("tiny").verify()
 
 
+def test_whoever_sits_there_is_asked(invoke: Invoke, asked: Asked) -> None:
+    told = "\n".join(["Ada", "spoken", "y", "", "I agree.", "y", "n", "n", "2099-12-31", "y"]) + "\n"
+    result = invoke(*create("--consent", "ask"), stdin=told)
+    assert result.exit_code == 0, result.output
+    consent = asked[0][0].consent
+    assert (consent.agreed_by, consent.how, consent.uses, consent.badge) == ("Ada", "spoken", ("live",), True)
+
+
+def test_terms_may_come_as_json(invoke: Invoke, asked: Asked, tmp_path: Path) -> None:
+    terms = tmp_path / "terms.json"
+    terms.write_text(
+        '{"shows": "Ada", "statement": "Yes.", "agreed_by": "Ada", "how": "signed", "expires": "2099-12-31"}'
+    )
+    assert invoke(*create("--consent", terms)).exit_code == 0
+    assert asked[0][0].consent.expires == "2099-12-31"
+    terms.write_text('{"shows": "Ada", "uses": ["everything"]}')
+    assert invoke(*create("--consent", terms)).exit_code == 2
+
+
 def test_somebody_else_agrees_in_a_file(invoke: Invoke, asked: Asked, tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("I, Ada, agree.\n")
