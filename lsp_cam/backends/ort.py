@@ -33,7 +33,7 @@ class OrtModel:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         try:
-            got = self._session.run(self._output_names, {**self._held, **feeds})
+            got = self._session.run(self._output_names, {**self._held, **feeds} if self._held else feeds)
         except Exception as error:  # the runtime raises its own types, without a common base
             raise ModelError(f"The {self._name} network failed: {error}") from error
         return dict(zip(self._output_names, got, strict=True))

@@ -40,11 +40,11 @@ def barycentric_weights(rows: Float32, near: Float32) -> NDArray[np.float64]:
     """
     count = near.shape[1]
     mean = near.sum(1, dtype=np.float64, keepdims=True) / count
-    offsets = near - mean
-    gram = offsets @ offsets.swapaxes(1, 2)
+    offsets = np.concatenate([near, rows[:, None]], axis=1) - mean
+    products = offsets[:, :count] @ offsets.swapaxes(1, 2)
+    gram, towards = products[..., :count], products[..., count:]
     ridge = RIDGE * np.einsum("nkk->n", gram) / count + np.finfo(np.float64).tiny
-    share = offsets @ (rows[:, None] - mean).swapaxes(1, 2)
-    solved: NDArray[np.float64] = np.linalg.solve(gram + ridge[:, None, None] * np.eye(count), share)
+    solved: NDArray[np.float64] = np.linalg.solve(gram + ridge[:, None, None] * np.eye(count), towards)
     return np.asarray(1 / count + solved[..., 0])
 
 

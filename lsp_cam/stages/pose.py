@@ -104,19 +104,19 @@ class PoseStage:
         Then every layer's input is one constant column, right as soon as the layers before it are settled.
         """
         for layer, (first, dilation) in enumerate(zip(_FIRST, DILATIONS, strict=True)):
-            _, columns = self._column(gates, state)
+            _, columns = self._column(gates, state.history, state.cache[_FIRST])
             state.cache[first : first + dilation] = columns[layer]
 
-    def _column(self, gates: Float32, state: PoseState) -> tuple[Float32, Float32]:
+    def _column(self, gates: Float32, history: Float32, past: Float32) -> tuple[Float32, Float32]:
         """`raw` (1, 25) for gates (14, 256), and what every layer saw (14, 128)."""
-        past = state.cache[_FIRST + state.heard % _STEPS]
-        got = self._model.run({"gates": gates, "history": state.history, "past": past})
+        got = self._model.run({"gates": gates, "history": history, "past": past})
         return got["raw"], got["columns"]
 
     def _roll(self, gates: Float32, state: PoseState) -> list[PoseFrame]:
         """One step; no pose yet while speech is only listened to."""
-        raw, columns = self._column(gates, state)
-        state.cache[_FIRST + state.heard % _STEPS] = columns
+        slots = _FIRST + state.heard % _STEPS
+        raw, columns = self._column(gates, state.history, state.cache[slots])
+        state.cache[slots] = columns
         frame = state.heard - self.config.look_ahead_frames
         state.heard += 1
         if frame < 0:
