@@ -22,6 +22,7 @@ from .speech import FEATURES
 # Relative to the spread of the neighbours. Without it, neighbours that nearly coincide would get huge weights of
 # opposite signs; with it they share what is theirs. Small enough to leave sound neighbours as they are.
 RIDGE = 1e-6
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def barycentric_weights(rows: Float32, near: Float32) -> NDArray[np.float64]:
     offsets = np.concatenate([near, rows[:, None]], axis=1) - mean
     products = offsets[:, :count] @ offsets.swapaxes(1, 2)
     gram, towards = products[..., :count], products[..., count:]
-    ridge = RIDGE * np.einsum("nkk->n", gram) / count + np.finfo(np.float64).tiny
+    ridge = RIDGE * np.einsum("nkk->n", gram) / count + _TINY
     solved: NDArray[np.float64] = np.linalg.solve(gram + ridge[:, None, None] * np.eye(count), towards)
     return np.asarray(1 / count + solved[..., 0])
 

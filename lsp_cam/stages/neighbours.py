@@ -53,17 +53,18 @@ class NeighbourSearch:
         bounding = np.empty((DIRECTIONS + 2, len(self._base)), np.float32)
         for first in range(0, len(self._base), _FIT_ROWS):
             short, squares = self._shorten(self._base[first : first + _FIT_ROWS])
-            bounding[:-1, first : first + len(short)] = -2 * short.T
+            bounding[:-1, first : first + len(short)] = -2 * short.T[:-1]
             bounding[-1, first : first + len(short)] = squares
         self._bounding, self._farthest = bounding, float(bounding[-1].max())
 
     def _shorten(self, rows: Float32) -> tuple[Float32, Float32]:
-        """Parts along the main directions and length of the rest (n, 32); squared length of the whole (n,)."""
+        """Parts along the main directions, length of the rest, and 1: (n, 33); squared length of the whole (n,)."""
         centred = rows - self._mean
-        along = centred @ self._directions
+        short = np.ones((len(rows), DIRECTIONS + 2), np.float32)
+        along = np.matmul(centred, self._directions, out=short[:, :DIRECTIONS])
         whole = np.einsum("nf,nf->n", centred, centred)
-        rest = whole - np.einsum("nf,nf->n", along, along)
-        return np.column_stack([along, np.sqrt(np.maximum(rest, 0))]), whole
+        short[:, DIRECTIONS] = np.sqrt(np.maximum(whole - np.einsum("nf,nf->n", along, along), 0))
+        return short, whole
 
     def search(self, rows: Float32) -> Int32:
         """Indices (n, K) of the nearest rows of the base by Euclidean distance, nearest first, for rows (n, F)."""
@@ -71,7 +72,8 @@ class NeighbourSearch:
         if self._bounding is None:
             return np.stack([self._nearest(row, *self._whole(row)) for row in rows])
         short, squares = self._shorten(rows)
-        bounds = np.column_stack([short, np.ones(len(rows), np.float32)]) @ self._bounding + squares[:, None]
+        bounds = short @ self._bounding
+        bounds += squares[:, None]
         first = np.argpartition(bounds, 2 * self._neighbours, axis=1)[:, : 2 * self._neighbours]
         first.sort(axis=1)
         distances = self._measure(rows[:, None], first)

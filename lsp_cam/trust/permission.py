@@ -22,8 +22,7 @@ def permit(subject: Subject, use: Use, *, waived: bool = False) -> str:
     """Leave to show `subject`, as a sentence that its user should read.
 
     ConsentError, which says what to do, if its consent does not cover this `use`; SignerError if it was signed by
-    somebody else before. `waived`: the user answers for a
-    consent that the bundle lacks.
+    somebody else before. `waived`: the user answers for a consent that the bundle lacks.
     """
     consent = subject.manifest.consent
     check_consent(subject.name, consent, use, waived=waived)

@@ -68,12 +68,17 @@ def test_a_release_becomes_a_bundle(reference_bundle: Any, case: Any) -> None:
     pictures = {"preview.jpg", *(f"candidates/{i}.jpg" for i in range(4))}
     assert set(subject.manifest.files) == networks | arrays | pictures
     assert subject.manifest.title == "Fixture"
-    assert "no statement of consent" in subject.manifest.consent.statement
     shape = subject.config("shape", ShapeConfig)
     assert shape == ShapeConfig(case.config["mouth_smooth"], *[tuple(map(float, case.config["AMP"][1:]))] * 2)
     head = subject.config("head", HeadConfig)
     assert [head.smooth_rotation_frames, head.smooth_translation_frames] == case.config["head_smooth"]
     assert [head.amplify_rotation, head.amplify_translation] == case.config["head_AMP"]
+
+
+def test_an_imported_subject_has_nobodys_consent(release: Path) -> None:
+    consent = imported(release, release.parent / "fixture").manifest.consent
+    assert "no statement of consent" in consent.statement
+    assert not consent.is_given
 
 
 def test_every_setting_is_one_that_its_stage_knows(reference_bundle: Any) -> None:
