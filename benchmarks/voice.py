@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--ppm", type=float, default=300.0)
     args = parser.parse_args()
     world = World(args.ppm, -args.ppm)
-    world.run(SETTLE_S)
+    world.run(SETTLE_S, hz=200.0)
     world.errors_s.clear()
     worst_step, silent, longest = 0.0, 0, 0
     for _ in range(int(args.hours * 3600 / PIECE_S)):
