@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .errors import UsageError
-from .packets import MOTION_FPS, Float32, Frame, frame_start_sample, frames_in
+from .packets import AS_MADE, MOTION_FPS, Float32, Frame, Manner, frame_start_sample, frames_in
 from .pipeline import Pipeline
 from .stages.steer import Steering
 from .stream import chunked
@@ -34,7 +34,9 @@ def picture_count(samples: int, fps: int) -> int:
     return count + (picture_frame(count, fps) < frames)
 
 
-def dub(pipeline: Pipeline, samples: Float32, fps: int, steering: Steering | None = None) -> Iterator[Frame]:
+def dub(
+    pipeline: Pipeline, samples: Float32, fps: int, steering: Steering | None = None, manner: Manner = AS_MADE
+) -> Iterator[Frame]:
     """The pictures, in order, for `samples` (S,) 16 kHz; as many as `picture_count` says.
 
     In published smoothing the last 15 frames have no head pose, so silence is added for them to come out of.
@@ -49,6 +51,7 @@ def dub(pipeline: Pipeline, samples: Float32, fps: int, steering: Steering | Non
     state = pipeline.motion.start()
     if steering is not None:
         state = pipeline.steer(state, steering)
+    state = pipeline.behave(state, manner)
     picture = 0
     for chunk in (*chunked(samples, CHUNK_SAMPLES), None):
         step = pipeline.motion.step(chunk, state) if chunk is not None else pipeline.motion.flush(state)

@@ -7,14 +7,17 @@ written to once they are in a packet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UsageError
+
 SAMPLE_RATE_HZ = 16_000
 MOTION_FPS = 60
 ROWS_PER_FRAME = 2
+MAX_MANNER = 3.0
 # The networks hear frames two by two: their weights are then read from memory half as often, which is what they cost.
 BLOCK_FRAMES = 2
 
@@ -124,22 +127,49 @@ class VoiceFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How much of everything a subject does: factors from 0 to MAX_MANNER, 1 being as the bundle has it.
+
+    `liveliness`: the head's random motion (sigma); `mouth`: how far the lips leave the closed mouth; `shoulders`: how
+    far they follow the head; `blinks`: how often the eyes blink. Raises UsageError on what is out of range.
+    """
+
+    liveliness: float = 1.0
+    mouth: float = 1.0
+    shoulders: float = 1.0
+    blinks: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in zip(self.__slots__, astuple(self), strict=True):
+            if not 0 <= value <= MAX_MANNER:
+                raise UsageError(f"{name} = {value:g}: choose a factor from 0 to {MAX_MANNER:g}; 1 is as it was made.")
+
+
+AS_MADE = Manner()
+
+
+@dataclass(frozen=True, slots=True)
 class MotionFrame:
-    """What was made of one motion frame on the parallel branches, joined by its index."""
+    """What was made of one motion frame on the parallel branches, joined by its index; `manner`: how to show it."""
 
     frame: int
     shape: ShapeFrame
     head: HeadFrame
     voice: VoiceFrame
+    manner: Manner = AS_MADE
 
 
 @dataclass(frozen=True, slots=True)
 class FaceFrame:
-    """The whole face in the subject's own axes (`points` (73, 3)), and its pose (6,) as in HeadFrame."""
+    """The whole face in the subject's own axes (`points` (73, 3)), and its pose (6,) as in HeadFrame.
+
+    `shoulders`: how far they follow the head, as a factor on the subject's own share.
+    """
 
     frame: int
     points: Float32
     pose: Float32
+    shoulders: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from .packets import (
     Frame,
     HeadFrame,
     LandmarkFrame,
+    Manner,
     MotionFrame,
     ShapeFrame,
     VoiceFrame,
@@ -181,6 +182,18 @@ class Pipeline:
         """The state with the head under `steering` from the next frame on."""
         state.stages["steer"] = self._stages["steer"].turn(state.stages["steer"], steering)
         return state
+
+    def behave(self, state: MotionState, manner: Manner) -> MotionState:
+        """The state with `manner` from now on."""
+        state.stages["pose"].liveliness = manner.liveliness
+        state.stages["steer"] = self._stages["steer"].behave(state.stages["steer"], manner)
+        return state
+
+    def head(self, state: MotionState) -> tuple[float, ...] | None:
+        """Where the head is: yaw, pitch, roll (degrees), x, y, z about its mean, as a viewer sees it; None before it
+        moved."""
+        seen: tuple[float, ...] | None = self._stages["steer"].seen(state.stages["steer"])
+        return seen
 
     def draw(self, landmarks: LandmarkFrame) -> FeatureMap:
         """The feature map of a motion frame."""

@@ -28,6 +28,17 @@ Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent t
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")]
 
 
+def factor(name: str, what: str) -> Any:
+    """An option of the subject's manner: a factor, of which 1 is as the bundle has it."""
+    return typer.Option(f"--{name}", min=0.0, max=3.0, help=f"{what}; 1 is as it was made.")
+
+
+Liveliness = Annotated[float | None, factor("liveliness", "Factor on the head's random motion")]
+Mouth = Annotated[float | None, factor("mouth", "Factor on how far the mouth opens")]
+Shoulders = Annotated[float | None, factor("shoulders", "Factor on how far shoulders follow the head")]
+Blinks = Annotated[float | None, factor("blinks", "Factor on how often the eyes blink")]
+
+
 def register(app: typer.Typer) -> None:
     """Hang the commands on `app`."""
     app.command()(render)
@@ -47,6 +58,10 @@ def render(
         typer.Option("--pose-track", help="Head motion to use: .npy, .npz or .csv of yaw,pitch,roll,x,y,z."),
     ] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the head's motion.")] = False,
+    liveliness: Liveliness = None,
+    mouth: Mouth = None,
+    shoulders: Shoulders = None,
+    blinks: Blinks = None,
     engine: EngineName = "auto",
     threads: Threads = None,
     badge: Annotated[bool, typer.Option("--badge", help="Words in the picture: it is made.")] = False,
@@ -60,6 +75,7 @@ def render(
     from ..devices.videofile import VideoFileSink
     from ..devices.wavfile import read_audio
     from ..dub import check_fps, dub, picture_count
+    from ..packets import Manner
     from ..pipeline import Pipeline
     from ..stages.steer import Steering, read_track
     from ..trust.credentials import Seal
@@ -72,12 +88,14 @@ def render(
     chosen = _subject(subject, right)
     samples = read_audio(audio)
     steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
+    factors = {"liveliness": liveliness, "mouth": mouth, "shoulders": shoulders, "blinks": blinks}
+    manner = Manner(**{name: value for name, value in factors.items() if value is not None})
     marker, words = Marker(), badge_of(chosen, badge)
     seal = Seal(chosen) if credentials else None
     with VideoFileSink(output, speech=samples, seal=seal) as video:
         pipeline = Pipeline(chosen, open_engine(engine, threads), config)
         video.open(pipeline.size, pipeline.size, fps)
-        for frame in _progress(dub(pipeline, samples, fps, steering), picture_count(len(samples), fps)):
+        for frame in _progress(dub(pipeline, samples, fps, steering, manner), picture_count(len(samples), fps)):
             video.send(marker.mark(frame.pixels, words))
     print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")
     if credentials and not video.is_sealed:

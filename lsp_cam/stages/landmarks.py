@@ -11,6 +11,7 @@ MOUTH_UPPER = (*range(46, 53), 61, 62, 63)
 MOUTH_LOWER = tuple(range(53, 61))
 MOUTH_RELATED = (*range(4, 11), *LIPS)  # what the mouth network moves, in its output order
 EYES = (*range(27, 35), *range(65, 73))
+LIDS = ((28, 30), (32, 34))  # middle of the upper, of the lower lid
 
 LINES = (
     tuple(range(15)),  # contour

@@ -47,13 +47,14 @@ class PoseConfig:
 @dataclass(slots=True)
 class PoseState:
     """What the layers saw, a ring of `dilation` rows each (`cache` (254, 128)); the pose before (`history` (1, 12));
-    frames heard, and the gates (14, 256) of the last."""
+    frames heard, and the gates (14, 256) of the last. `liveliness`: a factor on the config's sigma_scale."""
 
     random: np.random.Generator
     cache: Float32 = field(default_factory=lambda: np.zeros((CACHE_ROWS, CHANNELS), np.float32))
     heard: int = 0
     gates: Float32 | None = None
     history: Float32 = field(default_factory=lambda: np.zeros((1, POSE), np.float32))
+    liveliness: float = 1.0
 
 
 class PoseStage:
@@ -121,15 +122,15 @@ class PoseStage:
         state.heard += 1
         if frame < 0:
             return []
-        sample = self._sample(raw[0], state.random)
+        sample = self._sample(raw[0], state.random, state.liveliness)
         state.history = sample[None]
         return [PoseFrame(frame, sample, raw[0])]
 
-    def _sample(self, raw: Float32, random: np.random.Generator) -> Float32:
+    def _sample(self, raw: Float32, random: np.random.Generator, liveliness: float) -> Float32:
         """A pose (12,) from `raw` (25,): the mean, plus the scaled sigma times normal noise."""
         mean, sharpness = raw[1 : 1 + POSE], raw[1 + POSE :]
         sigma: NDArray[np.float64] = np.exp(np.minimum(-sharpness.astype(np.float64), LARGEST_LOG_SIGMA))
-        sample = mean + self.config.sigma_scale * sigma * random.standard_normal(POSE)
+        sample = mean + liveliness * self.config.sigma_scale * sigma * random.standard_normal(POSE)
         if not np.abs(sample).max() <= LARGEST:  # nor is it if it is no number
             sample = np.clip(np.nan_to_num(sample, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
         return sample.astype(np.float32)

@@ -71,7 +71,7 @@ class ProjectStage:
         camera, translation = self._camera, x.pose[3:]
         turned = rotation(x.pose[:3].astype(np.float64)) @ x.points.T
         placed = np.float32(camera.scale) * turned + translation[:, None]
-        moved = (translation - camera.shoulders_translation) * np.float32(self.config.shoulder_amplify)
+        moved = (translation - camera.shoulders_translation) * np.float32(self.config.shoulder_amplify * x.shoulders)
         followed = (self._shoulders + moved[:, None]).astype(np.float32)
         pixels = pinhole(np.concatenate([placed, followed], axis=1), camera.intrinsics)
         return [LandmarkFrame(x.frame, pixels[:POINTS], pixels[POINTS:] + self._offset)], None

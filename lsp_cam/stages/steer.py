@@ -1,10 +1,11 @@
-"""Explicit control of the head: by itself, held still, or after a track; mirrored (section 4.4, figure 7)."""
+"""Explicit control: what moves the head, and how much of everything the subject does (section 4.4, figure 7)."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, replace
+import math
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile
@@ -12,7 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..errors import UsageError
-from ..packets import Float32, HeadFrame, MotionFrame
+from ..packets import AS_MADE, Float32, HeadFrame, Manner, MotionFrame
 from ..subject import Subject
 from .head import LiveHead
 from .smoothing import Float64
@@ -36,11 +37,11 @@ class Steering:
 
     `auto`: the speech, as ever. `fixed`: held at `yaw_deg` (> 0: the face turns to the picture's right), `pitch_deg`
     (> 0: the chin lifts), `roll_deg` (> 0: the head tilts to the picture's right), `x` right, `y` up, `z` closer, in
-    the subject's units. `track`: row after row of `track` (N, 6), columns `COLUMNS`, 60 a second, over and over.
+    the subject's units. `hold`: kept where it is. `track`: row after row of `track` (N, 6), columns `COLUMNS`, 60 a second, over and over.
     `mirror`: left and right exchanged. Raises UsageError on what is out of range.
     """
 
-    mode: Literal["auto", "fixed", "track"] = "auto"
+    mode: Literal["auto", "fixed", "hold", "track"] = "auto"
     yaw_deg: float = 0.0
     pitch_deg: float = 0.0
     roll_deg: float = 0.0
@@ -51,8 +52,8 @@ class Steering:
     track: Float32 | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in ("auto", "fixed", "track"):
-            raise UsageError(f"The head cannot be steered by '{self.mode}'. Choose auto, fixed or track.")
+        if self.mode not in ("auto", "fixed", "hold", "track"):
+            raise UsageError(f"The head cannot be steered by '{self.mode}'. Choose auto, fixed, hold or track.")
         if self.mode == "track" and self.track is None:
             raise UsageError("Steering by a track needs the track. Give a file of yaw,pitch,roll,x,y,z.")
         if self.track is not None:
@@ -68,7 +69,8 @@ class Steering:
 @dataclass(slots=True)
 class SteerState:
     """Who steers, the pose (6,) shown last, and the transition under way: what is still to be taken back
-    (`offset` (6,)) of the jump that was due `age` frames ago. `played` counts rows of the track."""
+    (`offset` (6,)) of the jump that was due `age` frames ago. `played` counts rows of the track; `held` (6,) is where
+    the head is kept. `manner` is on its way to `wanted`."""
 
     steering: Steering
     last: Float64 | None = None
@@ -76,6 +78,9 @@ class SteerState:
     age: int = 0
     turned: bool = False
     played: int = 0
+    held: Float64 | None = None
+    manner: Manner = AS_MADE
+    wanted: Manner = AS_MADE
 
 
 class SteerStage:
@@ -93,7 +98,19 @@ class SteerStage:
 
     def turn(self, state: SteerState, steering: Steering) -> SteerState:
         """The state with the head under `steering` from the next frame on."""
-        return replace(state, steering=steering, turned=True, played=0)
+        return replace(state, steering=steering, turned=True, played=0, held=state.last)
+
+    def behave(self, state: SteerState, manner: Manner) -> SteerState:
+        """The state with `manner` from now on; it eases in as a new pose does."""
+        return replace(state, wanted=manner)
+
+    def seen(self, state: SteerState) -> tuple[float, ...] | None:
+        """Where the head is, as a row of a track; None before the first frame."""
+        if state.last is None:
+            return None
+        row = np.empty(len(COLUMNS))
+        row[_VIEWER_COLUMN] = (state.last - self._rest) * _VIEWER_SIGN
+        return tuple(float(value) for value in row)
 
     def step(self, x: MotionFrame, state: SteerState) -> tuple[list[MotionFrame], SteerState]:
         target = self._target(x.head.pose.astype(np.float64), state)
@@ -103,15 +120,21 @@ class SteerStage:
         untouched = state.offset is None and state.steering.mode == "auto" and not state.steering.mirror
         pose = target + self._remaining(state)
         state.last = pose
-        if untouched:
+        if state.manner != state.wanted:
+            state.manner = _nearer(state.manner, state.wanted)
+        if untouched and state.manner == AS_MADE:
             return [x], state
-        return [replace(x, head=HeadFrame(x.head.frame, pose.astype(np.float32)))], state
+        head = x.head if untouched else HeadFrame(x.head.frame, pose.astype(np.float32))
+        return [replace(x, head=head, manner=state.manner)], state
 
     def flush(self, state: SteerState) -> tuple[list[MotionFrame], SteerState]:
         return [], state
 
     def _target(self, pose: Float64, state: SteerState) -> Float64:
         steering = state.steering
+        if steering.mode == "hold":
+            state.held = pose if state.held is None else state.held
+            return state.held
         if steering.mode == "fixed":
             pose = self._viewed(np.array(steering.fixed))
         elif steering.track is not None and steering.mode == "track":
@@ -135,6 +158,16 @@ class SteerStage:
             return 0.0
         done = state.age / TRANSITION_FRAMES
         return state.offset * (1 - done * done * (3 - 2 * done))
+
+
+def _nearer(manner: Manner, wanted: Manner) -> Manner:
+    """A step from one manner to another; the whole way takes as long as that of a pose for each unit of a factor."""
+    step = 1 / TRANSITION_FRAMES
+
+    def move(now: float, then: float) -> float:
+        return then if abs(then - now) <= step else now + math.copysign(step, then - now)
+
+    return Manner(*(move(now, then) for now, then in zip(astuple(manner), astuple(wanted), strict=True)))
 
 
 def check_track(track: Float32, what: str) -> None:

@@ -15,8 +15,9 @@ from lsp_cam.daemon.show import Picture, idle_picture
 from lsp_cam.devices.null import ListSink
 from lsp_cam.devices.wavfile import FileSource, read_audio
 from lsp_cam.dub import dub, picture_frame
-from lsp_cam.packets import SAMPLE_RATE_HZ
+from lsp_cam.packets import AS_MADE, SAMPLE_RATE_HZ, Manner
 from lsp_cam.pipeline import Pipeline, PipelineConfig
+from lsp_cam.stages.steer import Steering
 from lsp_cam.store import Store
 from lsp_cam.subject import Subject
 from lsp_cam.trust.marks import Marker
@@ -25,18 +26,25 @@ FPS = 6
 SECONDS = 2
 
 
-@pytest.mark.parametrize("speed", [0.5, None])
-def test_the_daemon_sends_the_pictures_of_offline_live_rendering(reference_bundle: Any, speed: float | None):
+@pytest.mark.parametrize(
+    ("speed", "steering", "manner"),
+    [(0.5, Steering(), AS_MADE), (None, Steering("fixed", yaw_deg=5), Manner(0.5, 1.5, 2.0, 3.0))],
+)
+def test_the_daemon_sends_the_pictures_of_offline_live_rendering(
+    reference_bundle: Any, speed: float | None, steering: Steering, manner: Manner
+):
     subject: Subject = reference_bundle()
     engine = open_engine("auto")
     samples = read_audio(sample_speech())[: SECONDS * SAMPLE_RATE_HZ]
     pipeline = Pipeline(subject, engine, PipelineConfig(smoothing="live", seed=7))
-    offline = {frame.frame: frame.pixels for frame in dub(pipeline, samples, FPS)}
+    offline = {frame.frame: frame.pixels for frame in dub(pipeline, samples, FPS, steering, manner)}
 
     camera, shown = ListSink(), []
     loader = Loader(Store(), engine, seed=7)
     source = FileSource(samples, loop=False, speed=speed)
     daemon = Daemon(subject, loader, lambda: source, camera, Settings(FPS))
+    daemon.steer(steering)
+    daemon.behave(manner)
     put = daemon.rendered.put
 
     def note(picture: Picture) -> None:

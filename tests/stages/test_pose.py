@@ -51,6 +51,18 @@ def test_a_seed_decides_the_motion(case_a: Any, make_release: Any) -> None:
     np.testing.assert_array_equal(motion(1, 0.0), motion(2, 0.0))
 
 
+def test_liveliness_is_a_factor_on_sigma(case_a: Any, make_release: Any) -> None:
+    packets = gates_frames(make_release, case_a)[:40]
+    stage, calmer = (pose_stage(make_release, case_a, 1, scale) for scale in (0.3, 0.15))
+    state, got = stage.start(), []
+    state.liveliness = 0.5
+    for packet in packets:
+        frames, state = stage.step(packet, state)
+        got += frames
+    wanted = list(run_offline(calmer, packets))[: len(got)]
+    np.testing.assert_array_equal(np.stack([f.sample for f in got]), np.stack([f.sample for f in wanted]))
+
+
 class Stub:
     """A network that answers the same `raw` for ever."""
 

@@ -66,3 +66,13 @@ def test_an_offset_moves_shoulders_alone() -> None:
     moved = ProjectStage(replace(ProjectConfig(), shoulder_offset_px=(1, 2)), CAMERA).step(face, None)[0][0]
     np.testing.assert_array_equal(plain.points, moved.points)
     np.testing.assert_allclose(moved.shoulders - plain.shoulders, [[1, 2]] * 18)
+
+
+def test_the_manner_says_how_far_shoulders_follow() -> None:
+    stage, points = ProjectStage(ProjectConfig(shoulder_amplify=0.5), CAMERA), np.zeros((73, 3), np.float32)
+    pose = np.array([180, 0, 0, 10, 0, 1000], np.float32)
+    still, usual, far = (
+        stage.step(FaceFrame(0, points, pose, shoulders), None)[0][0].shoulders[0, 0] for shoulders in (0.0, 1.0, 2.0)
+    )
+    assert usual > still
+    assert far - still == pytest.approx(2 * (usual - still), abs=1e-3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lsp_cam.errors import UsageError
-from lsp_cam.packets import FaceFrame, HeadFrame, MotionFrame, ShapeFrame, VoiceFrame
+from lsp_cam.packets import AS_MADE, FaceFrame, HeadFrame, Manner, MotionFrame, ShapeFrame, VoiceFrame
 from lsp_cam.stages.project import ProjectStage
 from lsp_cam.stages.steer import TRANSITION_FRAMES, Steering, SteerStage, read_track
 
@@ -122,7 +122,7 @@ def test_the_state_resumes_elsewhere_in_mid_transition() -> None:
         ("fixed", {"yaw_deg": 91.0}, "yaw is 91"),
         ("fixed", {"z": float("nan")}, "z is nan"),
         ("track", {}, "needs the track"),
-        ("sideways", {}, "Choose auto, fixed or track"),
+        ("sideways", {}, "Choose auto, fixed, hold or track"),
         ("track", {"track": np.zeros((3, 5), np.float32)}, r"shape \(3, 5\)"),
     ],
 )
@@ -174,3 +174,44 @@ def test_no_other_file_is_a_track(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text(content)
         refuse(name, message)
+
+
+def test_a_held_head_stays_where_it_was() -> None:
+    stage = SteerStage(REST)
+    before, state = run(stage, stage.start(), moving(20))
+    held, state = run(stage, stage.turn(state, Steering("hold")), moving(80)[20:], 20)
+    np.testing.assert_allclose(held, np.repeat(before[-1:], 60, axis=0), atol=1e-4)
+    fresh, _ = run(stage, stage.turn(stage.start(), Steering("hold")), moving(20))
+    np.testing.assert_allclose(fresh, np.repeat(moving(1), 20, axis=0), atol=1e-4)
+
+
+def test_the_head_is_told_as_it_was_asked_for() -> None:
+    stage = SteerStage(REST)
+    assert stage.seen(stage.start()) is None
+    asked = Steering("fixed", yaw_deg=7, pitch_deg=-3, roll_deg=2, x=1, y=-4, z=5)
+    _, state = run(stage, stage.turn(stage.start(), asked), moving(5))
+    np.testing.assert_allclose(stage.seen(state), asked.fixed, atol=1e-9)
+
+
+def test_a_manner_eases_in_and_out_and_leaves_the_head_alone() -> None:
+    stage, wanted = SteerStage(REST), Manner(liveliness=0, mouth=1.5, shoulders=0.9, blinks=1)
+    state, seen = stage.behave(stage.start(), wanted), []
+    for frame in range(TRANSITION_FRAMES + 1):
+        (out,), state = stage.step(motion(frame), state)
+        seen.append(out.manner)
+        np.testing.assert_array_equal(out.head.pose, REST)
+    assert 1 < seen[0].mouth < 1.1
+    assert (np.diff([m.mouth for m in seen[:9]]) > 0).all()
+    assert seen[-1] == wanted
+    state = stage.behave(state, AS_MADE)
+    for frame in range(TRANSITION_FRAMES + 1):
+        given = motion(frame)
+        (out,), state = stage.step(given, state)
+    assert out is given
+
+
+@pytest.mark.parametrize("field", ["liveliness", "mouth", "shoulders", "blinks"])
+@pytest.mark.parametrize("value", [-0.1, 3.1, float("nan"), float("inf")])
+def test_an_impossible_manner_is_refused(field: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"{field} = .* from 0 to 3"):
+        Manner(**{field: value})
