@@ -1,14 +1,13 @@
-"""The portrait on air: start, stop, status, switch, pose, mute, snapshot, preview, devices."""
+"""The portrait on air: start, stop, status, switch, pose, mute, snapshot, devices."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import DaemonError, UsageError
+from ..errors import UsageError
 from ..trust import WAIVER
 from .console import print_json, print_line, text
 from .statustable import lines_of
@@ -18,14 +17,19 @@ if TYPE_CHECKING:
     from ..daemon.runtime import Contact, Record
 
 NOT_RUNNING = 3
-STEERED = {"fixed": "The head is held.", "track": "The head follows the track.", "auto": "The speech moves the head."}
+STEERED = {
+    "fixed": "The head is held.",
+    "hold": "The head is held where it is.",
+    "track": "The head follows the track.",
+    "auto": "The speech moves the head.",
+}
 Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 Json = Annotated[bool, typer.Option("--json", help="For other programs.")]
 
 
 def register(app: typer.Typer) -> None:
     """Hang the commands on `app`."""
-    for command in (start, stop, status, switch, pose, mute, snapshot, preview, devices):
+    for command in (start, stop, status, switch, pose, mute, snapshot, devices):
         app.command()(command)
 
 
@@ -129,6 +133,7 @@ def pose(
     z: Annotated[float | None, typer.Option(help="Closer.")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Exchange left and right of the motion.")] = False,
     track: Annotated[Path | None, typer.Option(help="File of yaw,pitch,roll,x,y,z rows, 60 a second.")] = None,
+    hold: Annotated[bool, typer.Option("--hold", help="Keep the head where it is.")] = False,
     auto: Annotated[bool, typer.Option("--auto", help="Let the speech move the head again.")] = False,
 ) -> None:
     """Steer the head; without options, tell who steers it."""
@@ -136,13 +141,14 @@ def pose(
 
     fixed = {"yaw_deg": yaw, "pitch_deg": pitch, "roll_deg": roll, "x": x, "y": y, "z": z}
     given = {name: value for name, value in fixed.items() if value is not None}
-    if sum((bool(given), track is not None, auto)) > 1:
-        raise UsageError("Choose one of: a fixed pose (--yaw …), --track FILE, --auto.")
-    if not (given or track or auto or mirror):
+    if sum((bool(given), track is not None, hold, auto)) > 1:
+        raise UsageError("Choose one of: a fixed pose (--yaw …), --track FILE, --hold, --auto.")
+    if not (given or track or hold or auto or mirror):
         with connect() as client:
             print_line(f"The head: {client.get('/api/status')['steering']}")
         return
-    body: dict[str, Any] = {"mode": "fixed" if given else "track" if track else "auto", "mirror": mirror, **given}
+    mode = "fixed" if given else "track" if track else "hold" if hold else "auto"
+    body: dict[str, Any] = {"mode": mode, "mirror": mirror, **given}
     if track is not None:
         from ..stages.steer import read_track
 
@@ -170,23 +176,6 @@ def snapshot(file: Annotated[Path, typer.Argument(help="Picture to write: .png o
     with connect() as client:
         save(client.get_bytes("/api/snapshot"), file)
     print_line(f"Saved {file}.")
-
-
-def preview() -> None:
-    """Open the preview page in a browser, and print its link."""
-    from ..daemon.client import connect
-    from ..daemon.runtime import Runtime
-
-    runtime = Runtime()
-    with connect(runtime):
-        contact = runtime.contact()
-    if contact is None:
-        raise DaemonError("lsp-cam is still starting. Try again in a moment.")
-    print_line(contact.link)
-    if sys.stdout.isatty():
-        import webbrowser
-
-        webbrowser.open(contact.link)
 
 
 def devices(json: Json = False) -> None:
@@ -231,4 +220,4 @@ def _print_started(record: Record, contact: Contact) -> None:
     for notice in record.notices:
         Console().print(Panel(text(notice), title="Missing", border_style="yellow", expand=False))
     print_line(f"On air: {record.subject}.", "bold green")
-    print_line(f"Preview: {contact.link}")
+    print_line(f"Panel: {contact.link}")

@@ -16,7 +16,7 @@ import typer
 from .. import __version__
 from .console import INTERRUPTED, Commands, leave, reported
 
-GROUPS = ("daemon", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench")
+GROUPS = ("daemon", "panel", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench")
 
 app = typer.Typer(
     name="lsp-cam",

@@ -21,7 +21,7 @@ def lines_of(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("frames", f"{frames['sent']} sent, {frames['repeated']} of them again, {frames['skipped']} skipped"),
         ("delay", f"{delay}; {latency['algorithmic_ms']:.0f} ms of it are the method's look-ahead"),
         ("head", "mirrored, " * told["steering"]["mirror"] + told["steering"]["mode"]),
-        ("preview", f"{told['preview_url']} ({told['watchers']} watching); `lsp-cam preview` opens it"),
+        ("preview", f"{told['preview_url']} ({told['watchers']} watching); `lsp-cam panel` opens it"),
     ]
     head = f"{told['state']} for {_duration(told['uptime_s'])} (process {told['pid']})"
     table = [(f"{name:<11}{value}", "") for name, value in rows]

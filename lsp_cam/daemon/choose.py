@@ -20,7 +20,7 @@ from ..store import Store
 from ..subject import Subject
 from ..trust.credentials import Seal
 from ..trust.permission import permit
-from .options import AUTO, NONE, PREVIEW, StartOptions, is_audio_file, is_video_file
+from .options import AUTO, NONE, PREVIEW, SAMPLE, StartOptions, is_audio_file, is_video_file
 
 PAUSE_S = 1.5
 
@@ -40,6 +40,25 @@ class Cast:
     voice: AudioSink | None
     notices: tuple[str, ...]
     consent: str
+
+
+def open_microphone(device: str) -> AudioSource:
+    """The microphone of that number or name, the default one (`auto`), or the sample speech (`sample`); no file.
+
+    Raises DeviceError.
+    """
+    if device == SAMPLE:
+        return _sample(loop=True)()
+    return Microphone(None if device == AUTO else device)
+
+
+def open_camera(camera: str) -> FrameSink | None:
+    """The virtual camera of that name, a free one (`auto`), or none (`preview`); no file. Raises DeviceError."""
+    if camera == PREVIEW:
+        return None
+    wanted = None if camera == AUTO else camera
+    check_camera(wanted)
+    return VirtualCamera(wanted)
 
 
 def choose(options: StartOptions, store: Store) -> Cast:
@@ -64,13 +83,17 @@ def _microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[
         if mic != AUTO:
             raise
         notice = f"No microphone: a sample of speech plays instead. {error} `lsp-cam doctor` tells more."
-        return _file(str(sample_speech()), loop), (notice,)
+        return _sample(loop), (notice,)
     return lambda: Microphone(device), ()
 
 
-def _file(path: str, loop: bool) -> Callable[[], AudioSource]:
+def _sample(loop: bool) -> Callable[[], AudioSource]:
+    return _file(str(sample_speech()), loop, "a sample of speech")
+
+
+def _file(path: str, loop: bool, name: str | None = None) -> Callable[[], AudioSource]:
     samples = read_audio(path)
-    return lambda: FileSource(samples, path, loop=loop, pause_s=PAUSE_S)
+    return lambda: FileSource(samples, name or path, loop=loop, pause_s=PAUSE_S)
 
 
 def _voice(mic_out: str) -> tuple[AudioSink | None, tuple[str, ...]]:

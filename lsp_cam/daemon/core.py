@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
 from ..devices.fit import Fitter, even
 from ..devices.preview import PreviewSink
-from ..errors import DaemonError
-from ..packets import SAMPLE_RATE_HZ, UInt8
+from ..devices.switched import SwitchedSource
+from ..errors import DaemonError, DeviceError
+from ..packets import AS_MADE, SAMPLE_RATE_HZ, Manner, UInt8
 from ..pipeline import Pipeline
 from ..stages.steer import Steering
 from ..subject import Subject
@@ -21,6 +22,7 @@ from .clock import AudioClock
 from .crew import Crew
 from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
 from .loading import Loader
+from .memory import AS_EVER, Liking, Memory
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer
 from .priority import giving_way
@@ -60,6 +62,7 @@ class Daemon:
         *,
         camera_is_device: bool = False,
         voice_sink: AudioSink | None = None,
+        memory: Memory | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
@@ -67,7 +70,8 @@ class Daemon:
         self.settings = settings
         self.loader = loader
         self._open_source = open_source
-        self._source: AudioSource | None = None
+        self._source: SwitchedSource | None = None
+        self.memory = memory
         self.times = StageTimes()
         self.loading: str | None = None
         self._switching = threading.Lock()
@@ -85,16 +89,23 @@ class Daemon:
         self.voice_sink = voice_sink
         expected_s = pipeline.look_ahead_samples / SAMPLE_RATE_HZ + UNTIL_SEEN_S
         self.voice = Voice(self.listener.history, self.clock, expected_s)
+        liking = self._liking(subject.name)
+        self.listener.behave(liking.manner)
+        if liking.steering is not None:
+            self.listener.steer(liking.steering)
 
     def begin(self) -> None:
         """Go on air. Raises DeviceError if a device cannot be opened."""
         self.outlets.open(*self.size, self.settings.fps)
-        source = self._source = self._open_source()  # last, so that no speech piles up before anybody listens
-        period_s = 1 / self.settings.fps
+        # Last, so that no speech piles up before anybody listens.
+        source = self._source = SwitchedSource(self._open_source())
         blocks: Blocks = queue.Queue(QUEUED_BLOCKS)
 
         def unheard_s() -> float:
             return blocks.qsize() * BLOCK_S
+
+        def period_s() -> float:
+            return 1 / self.settings.fps
 
         run, stop = self._crew.run, self.stop
         run("camera", lambda: film(self.rendered, self.camera, self.outlets, self.clock, period_s, stop))
@@ -116,12 +127,14 @@ class Daemon:
                 self._source.close()
             self._crew.join()
         finally:
+            if self.memory is not None:
+                self.memory.save()
             if self.voice_sink is not None:
                 self.voice_sink.close()
             self.outlets.close()
 
     @property
-    def source(self) -> AudioSource:
+    def source(self) -> SwitchedSource:
         """The microphone."""
         assert self._source is not None, "begin comes first"
         return self._source
@@ -143,7 +156,7 @@ class Daemon:
             self.loading = name
             pipeline, _ = self._load(lambda: self.loader.find(name, waived))
             show = warmed(pipeline, self.listener.history)
-            self.listener.enter(show)
+            self.listener.enter(show, self._liking(name))
             if not show.on_air.wait(HANDOVER_S):
                 raise DaemonError("No speech arrives from the microphone, so nobody can take over. Check it.")
             LOG.info("now showing %s", name)
@@ -154,6 +167,48 @@ class Daemon:
     def steer(self, steering: Steering) -> None:
         """Put the head under `steering`."""
         self.listener.steer(steering)
+        if self.memory is not None:
+            self.memory.keep(self.subject, steering=steering)
+
+    def behave(self, manner: Manner) -> None:
+        """Let the subject do things in `manner`."""
+        self.listener.behave(manner)
+        if self.memory is not None:
+            self.memory.keep(self.subject, manner)
+
+    def reset(self) -> None:
+        """The subject as it was made, its head moved by the speech, and nothing else remembered of it."""
+        self.listener.steer(Steering())
+        self.listener.behave(AS_MADE)
+        if self.memory is not None:
+            self.memory.forget(self.subject)
+
+    def pause(self, paused: bool) -> None:
+        """Let the camera show the same picture on and on, or live ones again."""
+        self.camera.paused = paused
+
+    def hear_from(self, source: AudioSource) -> None:
+        """Take the speech from another microphone, which is open."""
+        self.source.change(source)
+        LOG.info("now listening to %s", source.name)
+
+    def reframe(self, settings: Settings, camera: FrameSink | None) -> None:
+        """Show at another rate or in another size, or on another camera (a device; None: the preview page only).
+
+        Raises DeviceError if the camera does not take that; then everything is as before.
+        """
+        before, self.settings = self.settings, settings
+        width, height = (even(side) for side in settings.size or self.size)
+        done = self.outlets.change(camera, width, height, settings.fps)
+        try:
+            done.result(HANDOVER_S)
+        except TimeoutError:
+            self.settings = before
+            raise DaemonError("The camera does not answer. See `lsp-cam status`.") from None
+        except DeviceError:
+            self.settings = before
+            raise
+        self.size, self.listener.fps = (width, height), settings.fps
 
     def mute(self, muted: bool) -> None:
         """Let the portrait hear silence, or the microphone again."""
@@ -181,8 +236,11 @@ class Daemon:
         found = self.camera.delay_s.percentile(50)
         return found[0] if found else None
 
+    def _liking(self, name: str) -> Liking:
+        return self.memory.of(name) if self.memory is not None else AS_EVER
+
     def _wanted(self) -> bool:
-        return self.outlets.wants_frames
+        return self.outlets.wants_frames and not self.camera.paused
 
     def _last_words(self) -> None:
         """The speech is over: let its last pictures go out, then end."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
 
 from ..devices.base import AudioBlock, AudioSource
-from ..packets import LandmarkFrame
+from ..packets import AS_MADE, LandmarkFrame, Manner
 from ..stages.steer import Steering
 from .clock import AudioClock
+from .memory import AS_EVER, Liking
 from .pacing import DuePictures, is_due
 from .recording import Recording
 from .show import Due, History, Show
@@ -56,7 +58,8 @@ class Listener:
         self.history = History()
         self.muted = False
         self.steering = Steering()
-        self._incoming: Show | None = None
+        self.manner = AS_MADE
+        self._incoming: tuple[Show, Liking] | None = None
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._powers = Ring(30)
 
@@ -67,18 +70,19 @@ class Listener:
         mean = float(powers.mean()) if powers.size else 0.0
         return max(10 * math.log10(mean), SILENCE_DBFS) if mean > 0 else SILENCE_DBFS
 
-    def enter(self, show: Show) -> None:
-        """Let another subject take over at the next block; it has heard the last seconds already."""
-        self._requests.put(lambda: setattr(self, "_incoming", show))
+    def enter(self, show: Show, liking: Liking = AS_EVER) -> None:
+        """Let another subject, and how it is liked, take over at the next block; it has heard the last seconds."""
+        self._requests.put(lambda: setattr(self, "_incoming", (show, liking)))
 
     def steer(self, steering: Steering) -> None:
         """Put the head, of this subject and of later ones, under `steering`."""
+        self.steering = steering
+        self._requests.put(lambda: self.show.steer(steering))
 
-        def turn() -> None:
-            self.steering = steering
-            self.show.steer(steering)
-
-        self._requests.put(turn)
+    def behave(self, manner: Manner) -> None:
+        """Let this subject do things in `manner`."""
+        self.manner = manner
+        self._requests.put(lambda: self.show.behave(manner))
 
     def hear(self, block: AudioBlock) -> None:
         """Step the chain over a block and say which pictures have become due."""
@@ -92,8 +96,8 @@ class Listener:
         self.clock.heard(self.history.end, block.captured_s, block.gap)
         while not self._requests.empty():
             self._requests.get()()
-        if self._incoming is not None and self._incoming.heard <= self.history.end:
-            frames = self._change(self._incoming)
+        if self._incoming is not None and self._incoming[0].heard <= self.history.end:
+            frames = self._change(*self._incoming)
         else:
             frames = self.show.hear(samples)
         self._announce(frames)
@@ -102,9 +106,11 @@ class Listener:
         """The speech is over: show what was held back for more of it."""
         self._announce(self.show.finish())
 
-    def _change(self, show: Show) -> list[LandmarkFrame]:
+    def _change(self, show: Show, liking: Liking) -> list[LandmarkFrame]:
         shown = self.show.last_frame
+        self.steering, self.manner = liking.steering or self.steering, liking.manner
         show.steer(self.steering)
+        show.behave(self.manner)
         self.show, self._incoming = show, None
         frames = [f for f in show.hear(self.history.since(show.heard)) if f.frame > shown]
         show.on_air.set()
@@ -113,7 +119,7 @@ class Listener:
     def _announce(self, frames: list[LandmarkFrame]) -> None:
         for frame in frames:
             if is_due(frame.frame, self.fps):
-                self.due.put(Due(self.show.pipeline, frame))
+                self.due.put(Due(self.show.pipeline, frame, time.monotonic()))
 
 
 def motion(blocks: Blocks, listener: Listener, ended: Callable[[], None], stop: threading.Event) -> None:

@@ -13,6 +13,7 @@ from ..config import RunSettings
 AUTO = "auto"
 PREVIEW = "preview"
 NONE = "none"
+SAMPLE = "sample"
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".mkv", ".webm", ".npy")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 

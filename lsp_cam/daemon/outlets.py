@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import queue
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from ..devices.base import FrameSink
 from ..devices.videofile import VideoFileSink
-from ..errors import DeviceError
+from ..errors import DaemonError, DeviceError
 from ..packets import UInt8
 from .recording import Recording
 
@@ -29,6 +32,7 @@ class Outlets:
         self._is_device = is_device
         self._opened_with: tuple[int, int, float] = (0, 0, 0.0)
         self._retry_s = 0.0
+        self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def open(self, width: int, height: int, fps: float) -> None:
         """Open all; raises DeviceError if one cannot be used."""
@@ -36,6 +40,53 @@ class Outlets:
         self.preview.open(width, height, fps)
         if self.camera is not None:
             self.camera.open(width, height, fps)
+
+    def change(self, camera: FrameSink | None, width: int, height: int, fps: float) -> Future[None]:
+        """Show on `camera` (this one, or another device; None: the preview only), in this size and at this rate.
+
+        The camera worker does it. The result is None, or a DeviceError, after which everything is as it was before.
+        """
+        done: Future[None] = Future()
+
+        def exchange() -> None:
+            try:
+                self._exchange(camera, (width, height, fps))
+                done.set_result(None)
+            except (DeviceError, DaemonError) as error:
+                done.set_exception(error)
+
+        self._requests.put(exchange)
+        return done
+
+    def meet_requests(self) -> bool:
+        """Do what `change` asked for; gives whether anything was asked."""
+        asked = not self._requests.empty()
+        while not self._requests.empty():
+            self._requests.get()()
+        return asked
+
+    def _exchange(self, camera: FrameSink | None, wanted: tuple[int, int, float]) -> None:
+        if self.recording is not None:
+            raise DaemonError("A video file is being written; its size and rate stay. Stop, and start as you like it.")
+        if camera is not self.camera:
+            if camera is not None:
+                camera.open(*wanted)
+            before, self.camera, self._is_device = self.camera, camera, True
+            if before is not None:
+                before.close()
+        elif camera is not None and wanted != self._opened_with:
+            self._reopen(camera, wanted)
+        self.problem = None
+        self.preview.open(*wanted)
+        self._opened_with = wanted
+
+    def _reopen(self, camera: FrameSink, wanted: tuple[int, int, float]) -> None:
+        camera.close()
+        try:
+            camera.open(*wanted)
+        except DeviceError:
+            camera.open(*self._opened_with)
+            raise
 
     @property
     def wants_frames(self) -> bool:

@@ -9,14 +9,14 @@ from typing import Any
 
 from ..packets import SAMPLE_RATE_HZ
 from .core import Daemon
-from .status import CameraStatus, FrameCounts, Latency, MicrophoneStatus, Status, VoiceStatus, warnings_of
+from .status import CameraStatus, FrameCounts, Head, Latency, MicrophoneStatus, Pulse, Status, VoiceStatus, warnings_of
 
 
 def report(daemon: Daemon, url: str) -> Status:
     """What goes on in `daemon`; its page is at `url`."""
     microphone, camera, voice = _microphone(daemon), _camera(daemon), _voice(daemon)
     uptime_s = time.time() - daemon.started_s
-    watched = daemon.outlets.wants_frames
+    watched_s = daemon.camera.watched_s(time.monotonic())
     return Status(
         state="stopping" if daemon.stop.is_set() else "running",
         pid=os.getpid(),
@@ -31,12 +31,41 @@ def report(daemon: Daemon, url: str) -> Status:
         frames=_frames(daemon),
         stages_ms=daemon.times.milliseconds(),
         latency=_latency(daemon),
+        delay_ms=daemon.camera.delays.typical_ms(),
         muted=daemon.listener.muted,
+        paused=daemon.camera.paused,
         steering=_steering(daemon),
+        manner=asdict(daemon.listener.manner),
+        head=_head(daemon),
         watchers=daemon.preview.watchers,
-        warnings=warnings_of(microphone, camera, voice, daemon.listener.muted, watched, uptime_s),
+        warnings=warnings_of(microphone, camera, voice, daemon.listener.muted, watched_s, uptime_s),
         preview_url=url,
     )
+
+
+def pulse(daemon: Daemon) -> Pulse:
+    """What changes from moment to moment; cheap enough to be asked many times a second."""
+    frames, offset = _frames(daemon), daemon.voice.offset_s.percentile(50)
+    return Pulse(
+        subject=daemon.subject,
+        level_dbfs=round(daemon.listener.level_dbfs, 1),
+        muted=daemon.listener.muted,
+        paused=daemon.camera.paused,
+        steered_by=daemon.listener.steering.mode,
+        head=_head(daemon),
+        fps_new=round(daemon.camera.fresh.per_second(), 1),
+        sent=frames.sent,
+        repeated=frames.repeated,
+        skipped=frames.skipped,
+        delay_ms=daemon.camera.delays.typical_ms(),
+        lip_sync_ms=None if daemon.voice_sink is None or offset is None else round(1000 * offset[0], 1),
+        skew_ppm=round(daemon.clock.skew_ppm, 1),
+    )
+
+
+def _head(daemon: Daemon) -> Head | None:
+    seen = daemon.listener.show.head
+    return None if seen is None else Head(**dict(zip(Head.model_fields, (round(v, 2) for v in seen), strict=True)))
 
 
 def _microphone(daemon: Daemon) -> MicrophoneStatus:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..packets import MOTION_FPS, SAMPLE_RATE_HZ, AudioChunk, Float32, LandmarkFrame, UInt8
+from ..packets import MOTION_FPS, SAMPLE_RATE_HZ, AudioChunk, Float32, LandmarkFrame, Manner, UInt8
 from ..pipeline import MotionState, Pipeline
 from ..stages.steer import Steering
+from .delays import Made
 
 HISTORY_S = 8.0
 WARM_UP_S = 2.0
@@ -25,22 +26,24 @@ ALIGNMENT_SAMPLES = 800
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A picture to render, of the subject that spoke when it was due."""
+    """A picture to render, of the subject that spoke when it became due, at `due_s` (monotonic)."""
 
     pipeline: Pipeline
     landmarks: LandmarkFrame
+    due_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A rendered picture (H, W, 3); `frame` is None for the idle portrait before the first word.
 
-    `badge`: the words that it must carry when it leaves; "" for none.
+    `badge`: the words that it must carry when it leaves; "" for none. `made`: when it was rendered.
     """
 
     pixels: UInt8
     frame: int | None
     badge: str = ""
+    made: Made | None = None
 
 
 class History:
@@ -105,6 +108,15 @@ class Show:
     def steer(self, steering: Steering) -> None:
         """Put the head under `steering` from the next frame on."""
         self.state = self.pipeline.steer(self.state, steering)
+
+    def behave(self, manner: Manner) -> None:
+        """Do things in this manner from the next frame on."""
+        self.state = self.pipeline.behave(self.state, manner)
+
+    @property
+    def head(self) -> tuple[float, ...] | None:
+        """Where the head is; see `Pipeline.head`."""
+        return self.pipeline.head(self.state)
 
     def _numbered(self, frames: list[LandmarkFrame]) -> list[LandmarkFrame]:
         numbered = [replace(f, frame=f.frame + self.first_frame) for f in frames]

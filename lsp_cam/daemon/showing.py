@@ -10,10 +10,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from ..packets import UInt8, frame_start_sample
+from ..packets import SAMPLE_RATE_HZ, UInt8, frame_start_sample
 from ..subject import Subject
 from ..trust.marks import Marker
 from .clock import AudioClock
+from .delays import Delays, Made
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer, Pacer
 from .priority import give_way
@@ -35,7 +36,7 @@ def render(
     wanted: Callable[[], bool],
     unheard_s: Callable[[], float],
     badge_of: Callable[[Subject], str],
-    period_s: float,
+    period_s: Callable[[], float],
     stop: threading.Event,
 ) -> None:
     """Render what is due while somebody sees it, and one picture now and then when nobody does.
@@ -47,7 +48,7 @@ def render(
     typical_s = 0.0
     last_s = 0.0
     while not stop.is_set():
-        item = due.take(POLL_S, hurry=typical_s > SHARE_FOR_HURRY * period_s)
+        item = due.take(POLL_S, hurry=typical_s > SHARE_FOR_HURRY * period_s())
         began_s = time.monotonic()
         if item is None:
             continue
@@ -57,8 +58,9 @@ def render(
             due.skipped += watched  # what nobody would have seen is not missed
             continue
         frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
-        rendered.put(Picture(frame.pixels, item.landmarks.frame, badge_of(item.pipeline.subject)))
         last_s = time.monotonic()
+        made = Made(item.pipeline.look_ahead_samples / SAMPLE_RATE_HZ, item.due_s, began_s, last_s)
+        rendered.put(Picture(frame.pixels, item.landmarks.frame, badge_of(item.pipeline.subject), made))
         typical_s += MEMORY * (last_s - began_s - typical_s)
 
 
@@ -70,6 +72,8 @@ class Camera:
 
     def __init__(self, idle: UInt8, mirror: bool, badge: str = "") -> None:
         self.mirror = mirror
+        self.paused = False
+        self.watched_since_s: float | None = None
         self._marker = Marker()
         self.shown = self._faced(Picture(idle, None, badge))
         self.sent = 0
@@ -78,6 +82,11 @@ class Camera:
         self.out = Rate()
         self.fresh = Rate()
         self.delay_s = Ring()
+        self.delays = Delays()
+
+    def watched_s(self, now_s: float) -> float:
+        """For how long somebody has seen live pictures without a break."""
+        return 0.0 if self.watched_since_s is None or self.paused else now_s - self.watched_since_s
 
     def turn(self, rendered: Picture) -> None:
         """Show a new picture from now on."""
@@ -91,6 +100,8 @@ class Camera:
         self.out.tick()
         if new and captured_s is not None:
             self.delay_s.add(sent_s - captured_s)
+            if self.shown.made is not None:
+                self.delays.add(captured_s, self.shown.made, sent_s)
 
     def _faced(self, picture: Picture) -> Picture:
         pixels = np.asarray(cv2.flip(picture.pixels, 1), np.uint8) if self.mirror else picture.pixels
@@ -102,19 +113,24 @@ def film(
     camera: Camera,
     outlets: Outlets,
     clock: AudioClock,
-    period_s: float,
+    period_s: Callable[[], float],
     stop: threading.Event,
 ) -> None:
-    """Send a picture at every tick: the next one, or the last one again."""
-    pacer = Pacer(period_s, time.monotonic())
+    """Send a picture at every tick: the next one, or the last one again (while it is paused, always)."""
+    pacer = Pacer(period_s(), time.monotonic())
     while not stop.wait(max(pacer.deadline_s - time.monotonic(), 0.0)):
-        picture = rendered.take()
+        if outlets.meet_requests():
+            pacer = Pacer(period_s(), time.monotonic())
+        picture = None if camera.paused else rendered.take()
         if picture is not None:
             camera.turn(picture)
         shown = camera.shown
         if outlets.send(shown.pixels, shown.frame):
             captured_s = None if shown.frame is None else clock.time_of(frame_start_sample(shown.frame))
             camera.count(picture is not None, captured_s, time.monotonic())
+            camera.watched_since_s = camera.watched_since_s or time.monotonic()
+        else:
+            camera.watched_since_s = None
         missed = pacer.passed(time.monotonic())
         camera.missed += missed
         for _ in range(missed if outlets.recording else 0):

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from .options import State
 
+SETTLED_S = 6.0  # rates are of the last 5 s
+
 
 class Told(BaseModel):
     """Base: values that are told, never taken."""
@@ -73,8 +75,40 @@ class Latency(Told):
     measured_p95_ms: float | None
 
 
+class Head(Told):
+    """Where the head is, about its mean, as a viewer sees it (see `stages.steer.Steering`)."""
+
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+    x: float
+    y: float
+    z: float
+
+
+class Pulse(Told):
+    """What changes from moment to moment. `delay_ms`: the parts of the delay from voice to picture, by name, in order
+    (see `daemon.delays`); `lip_sync_ms`: how much later than its picture the voice is heard in the virtual microphone;
+    `skew_ppm`: how slow the microphone's clock runs."""
+
+    subject: str
+    level_dbfs: float
+    muted: bool
+    paused: bool
+    steered_by: str
+    head: Head | None
+    fps_new: float
+    sent: int
+    repeated: int
+    skipped: int
+    delay_ms: dict[str, float] | None
+    lip_sync_ms: float | None
+    skew_ppm: float
+
+
 class Status(Told):
-    """A daemon that runs. `warnings` are for people; `steering` is as POST /api/pose takes it."""
+    """A daemon that runs. `warnings` are for people; `steering` is as POST /api/pose takes it, `manner` as POST
+    /api/manner."""
 
     state: State
     pid: int
@@ -89,27 +123,41 @@ class Status(Told):
     frames: FrameCounts
     stages_ms: dict[str, dict[str, float]]
     latency: Latency
+    delay_ms: dict[str, float] | None
     muted: bool
+    paused: bool
     steering: dict[str, Any]
+    manner: dict[str, float]
+    head: Head | None
     watchers: int
     warnings: tuple[str, ...]
     preview_url: str
 
 
+def affordable(fps_new: float) -> int:
+    """A rate that a machine which manages `fps_new` pictures a second can keep."""
+    return next((fps for fps in (25, 20, 15, 12, 10) if fps <= fps_new), 8)
+
+
 def warnings_of(
-    microphone: MicrophoneStatus, camera: CameraStatus, voice: VoiceStatus, muted: bool, watched: bool, uptime_s: float
+    microphone: MicrophoneStatus,
+    camera: CameraStatus,
+    voice: VoiceStatus,
+    muted: bool,
+    watched_s: float,
+    uptime_s: float,
 ) -> tuple[str, ...]:
-    """What is wrong, in plain words, and the way out."""
+    """What is wrong, in plain words, and the way out. `watched_s`: for how long somebody has seen live pictures."""
     found = []
-    settled = uptime_s > 5
-    if watched and settled and camera.fps_out < 0.9 * camera.fps:
+    settled, judged = uptime_s > SETTLED_S, watched_s > SETTLED_S
+    if judged and camera.fps_out < 0.9 * camera.fps:
         found.append(
             f"The camera gets {camera.fps_out:.0f} of {camera.fps} fps: the machine is busy, or the reader slow."
         )
-    if watched and settled and camera.fps_new < 0.9 * camera.fps and microphone.state != "ended":
+    if judged and camera.fps_new < 0.9 * camera.fps and microphone.state != "ended":
         found.append(
             f"Your CPU is busy: {camera.fps_new:.0f} of {camera.fps} fps are new pictures. "
-            "Close other programs, or start with a lower --fps."
+            f"Close other programs, or ask for less: lsp-cam set --fps {affordable(camera.fps_new)}"
         )
     if microphone.state == "lost":
         found.append(f"The microphone '{microphone.name}' is gone; it is used again as soon as it is back.")

@@ -106,10 +106,10 @@ class FaceStage:
         if not self._blinking[row]:
             state.ahead += x.manner.blinks - 1
         share = np.float32(place - row)
-        if share == 0:
-            return self._eyes[row]
-        between: Float32 = self._eyes[row] * (1 - share) + self._eyes[(row + 1) % len(self._eyes)] * share
-        return between
+        looked: Float32 = self._eyes[row]
+        if share != 0:
+            looked = looked * (1 - share) + self._eyes[(row + 1) % len(self._eyes)] * share
+        return looked
 
 
 def blinking(track: Float32, indices: Int32) -> NDArray[np.bool_]:

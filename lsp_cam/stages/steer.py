@@ -37,7 +37,8 @@ class Steering:
 
     `auto`: the speech, as ever. `fixed`: held at `yaw_deg` (> 0: the face turns to the picture's right), `pitch_deg`
     (> 0: the chin lifts), `roll_deg` (> 0: the head tilts to the picture's right), `x` right, `y` up, `z` closer, in
-    the subject's units. `hold`: kept where it is. `track`: row after row of `track` (N, 6), columns `COLUMNS`, 60 a second, over and over.
+    the subject's units. `hold`: kept where it is. `track`: row after row of `track` (N, 6), columns `COLUMNS`, 60 a
+    second, over and over.
     `mirror`: left and right exchanged. Raises UsageError on what is out of range.
     """
 

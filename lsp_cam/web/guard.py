@@ -94,10 +94,10 @@ class Guard:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if given or by_link is not None:
             if not self._matches(by_link if by_link is not None else given if scheme.lower() == "bearer" else ""):
-                raise RefusedError(401, "The token is wrong. `lsp-cam preview` prints the link that works.")
+                raise RefusedError(401, "The token is wrong. `lsp-cam panel` prints the link that works.")
             return False
         if not self._matches(_cookie(headers, self._cookie)):
-            raise RefusedError(401, "This needs the token. `lsp-cam preview` prints the link that works.")
+            raise RefusedError(401, "This needs the token. `lsp-cam panel` prints the link that works.")
         return True
 
     def _check_source(self, method: str, headers: Headers, by_cookie: bool) -> None:

@@ -18,9 +18,11 @@ from ..daemon.choose import choose
 from ..daemon.core import Daemon, Settings
 from ..daemon.crew import Crew
 from ..daemon.loading import Loader
+from ..daemon.memory import Memory
 from ..daemon.options import StartOptions, State
 from ..daemon.runtime import Contact, Record, Runtime
 from ..errors import DaemonError, LspCamError
+from ..folders import state_folder
 from ..store import Store
 from .app import create_app
 
@@ -28,6 +30,7 @@ LOG = logging.getLogger(__name__)
 BEAT_S = 2.0
 POLL_S = 0.02
 ADDRESS = "127.0.0.1"
+LIKINGS = "likings.json"
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Host:
                 with _answering(daemon, listener, self.stop) as contact:
                     self._go_on_air(daemon, contact)
                     while not self.stop.wait(BEAT_S):
-                        self._beat()
+                        self._beat(daemon)
                     self._record("stopping", None)
             finally:
                 daemon.end()
@@ -85,6 +88,7 @@ class Host:
             Settings(settings.fps, settings.size_px, settings.mirror),
             camera_is_device=cast.camera_is_device,
             voice_sink=cast.voice,
+            memory=Memory(state_folder() / LIKINGS),
             stop=self.stop,
         )
 
@@ -124,7 +128,9 @@ class Host:
         except DaemonError as problem:
             LOG.error("%s", problem)
 
-    def _beat(self) -> None:
+    def _beat(self, daemon: Daemon) -> None:
+        if daemon.memory is not None:
+            daemon.memory.save()
         try:
             self.runtime.beat()
         except OSError as error:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..stages.steer import Steering
+from ..config import SIZE_PATTERN
+from ..packets import MAX_MANNER, MOTION_FPS, Manner
+from ..stages.steer import MAX_ANGLE_DEG, MAX_SHIFT, Steering
 
 MAX_TRACK_ROWS = 200_000
 
+Name = Annotated[str, Field(min_length=1, max_length=64)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Angle = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_ANGLE_DEG, le=MAX_ANGLE_DEG)]
+Shift = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_SHIFT, le=MAX_SHIFT)]
+Factor = Annotated[float | None, Field(allow_inf_nan=False, ge=0, le=MAX_MANNER)]
 
 
 class Request(BaseModel):
@@ -23,7 +30,7 @@ class Request(BaseModel):
 class SwitchRequest(Request):
     """Which subject to show. `waived`: the user answers for a consent that its bundle lacks."""
 
-    subject: Annotated[str, Field(min_length=1, max_length=64)]
+    subject: Name
     waived: bool = False
 
 
@@ -36,13 +43,13 @@ class OnRequest(Request):
 class PoseRequest(Request):
     """What moves the head; see `stages.steer.Steering`. `track`: rows of yaw, pitch, roll, x, y, z, 60 a second."""
 
-    mode: Literal["auto", "fixed", "track"] = "auto"
-    yaw_deg: Number = 0.0
-    pitch_deg: Number = 0.0
-    roll_deg: Number = 0.0
-    x: Number = 0.0
-    y: Number = 0.0
-    z: Number = 0.0
+    mode: Literal["auto", "fixed", "hold", "track"] = "auto"
+    yaw_deg: Angle = 0.0
+    pitch_deg: Angle = 0.0
+    roll_deg: Angle = 0.0
+    x: Shift = 0.0
+    y: Shift = 0.0
+    z: Shift = 0.0
     mirror: bool = False
     track: Annotated[list[tuple[Number, Number, Number, Number, Number, Number]], Field(max_length=MAX_TRACK_ROWS)] = []
 
@@ -50,3 +57,37 @@ class PoseRequest(Request):
         """As the chain takes it; UsageError on what is out of range."""
         values = self.model_dump(exclude={"track"})
         return Steering(**values, track=np.array(self.track, np.float32) if self.mode == "track" else None)
+
+
+class MannerRequest(Request):
+    """How much of everything the subject does: factors, 1 being as it was made. What is left out stays as it is."""
+
+    liveliness: Factor = None
+    mouth: Factor = None
+    shoulders: Factor = None
+    blinks: Factor = None
+
+    def manner(self, now: Manner) -> Manner:
+        """`now` with what was asked for."""
+        return replace(now, **self.model_dump(exclude_none=True))
+
+
+class MicrophoneRequest(Request):
+    """Which microphone: its number or name (GET /api/devices), `auto`, or `sample`, a sample of speech."""
+
+    device: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CheckRequest(Request):
+    """How long to listen to somebody who says something."""
+
+    seconds: Annotated[float, Field(ge=0.5, le=10)] = 4.0
+
+
+class CameraRequest(Request):
+    """How to show; what is left out stays as it is. `camera`: its name or path (GET /api/devices), `auto` or `preview`.
+    `size`: like 1280x720."""
+
+    camera: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    fps: Annotated[int | None, Field(ge=1, le=MOTION_FPS)] = None
+    size: Annotated[str | None, Field(pattern=f"^{SIZE_PATTERN.pattern}$", max_length=16)] = None

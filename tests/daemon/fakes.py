@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from lsp_cam.errors import BundleError, SubjectNotFound
-from lsp_cam.packets import AudioChunk, FeatureMap, Frame, LandmarkFrame, UInt8, frame_start_sample, frames_in
+from lsp_cam.packets import (
+    AudioChunk,
+    FeatureMap,
+    Frame,
+    LandmarkFrame,
+    Manner,
+    UInt8,
+    frame_start_sample,
+    frames_in,
+)
 from lsp_cam.stages.steer import Steering
 
 SIDE = 32
@@ -68,6 +77,12 @@ class FakePipeline:
     def steer(self, state: dict[str, Any], steering: Steering) -> dict[str, Any]:
         return {**state, "steering": steering}
 
+    def behave(self, state: dict[str, Any], manner: Manner) -> dict[str, Any]:
+        return {**state, "manner": manner}
+
+    def head(self, state: dict[str, Any]) -> tuple[float, ...]:
+        return tuple(state["steering"].fixed)
+
     def draw(self, landmarks: LandmarkFrame) -> FeatureMap:
         self._landmarks = landmarks
         return FeatureMap(landmarks.frame, np.zeros((SIDE, SIDE), np.uint8))
@@ -92,6 +107,7 @@ class FakeLoader:
     render_s: float = 0.0
     load_s: float = 0.0
     engine_name: str = "fake"
+    store: Any = None
     loaded: list[FakePipeline] = field(default_factory=list)
 
     def find(self, name: str, waived: bool = False) -> FakeSubject:

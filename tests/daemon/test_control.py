@@ -1,6 +1,7 @@
 """The control interface over real HTTP, in front of a daemon whose subject has no networks."""
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +12,17 @@ import httpx
 import numpy as np
 import pytest
 
-from lsp_cam.daemon.core import Daemon
-from lsp_cam.daemon.status import Status
+from lsp_cam.daemon.core import Daemon, Settings
+from lsp_cam.daemon.memory import Memory
+from lsp_cam.daemon.status import Pulse, Status
 from lsp_cam.devices.null import ListSink
-from lsp_cam.web.app import MAX_WATCHERS, create_app
+from lsp_cam.packets import Manner
+from lsp_cam.store import Store
+from lsp_cam.web.app import create_app
+from lsp_cam.web.page import KINDS, MAX_WATCHERS
 
-from .fakes import shade_of, yaw_of
+from ..bundles import tiny_bundle, tiny_files
+from .fakes import FakeLoader, shade_of, yaw_of
 from .serving import serving
 from .test_core import on_air, until
 
@@ -29,8 +35,13 @@ def camera() -> ListSink:
 
 
 @pytest.fixture(scope="module")
-def daemon(camera: ListSink) -> Iterator[Daemon]:
-    with on_air(camera=camera) as daemon:
+def daemon(camera: ListSink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    folder = tmp_path_factory.mktemp("store")
+    tiny_bundle(folder / "subjects", "anna")
+    tiny_bundle(folder / "subjects", "bert", {k: v for k, v in tiny_files().items() if k != "preview.jpg"})
+    (folder / "subjects" / "broken").mkdir()
+    loader = FakeLoader(store=Store(folder, folder / "none"))
+    with on_air(loader, camera=camera, memory=Memory(folder / "likings.json")) as daemon:
         yield daemon
 
 
@@ -81,9 +92,93 @@ def test_the_head_is_steered(client: httpx.Client, daemon: Daemon):
     until(lambda: yaw_of(daemon.snapshot()) == 0)
 
 
+def test_the_manner_changes_piece_by_piece_and_is_put_back(client: httpx.Client, daemon: Daemon):
+    assert client.post("/api/manner", json={"mouth": 1.5}).json()["mouth"] == 1.5
+    assert client.post("/api/manner", json={"blinks": 0}).json() == {
+        "liveliness": 1, "mouth": 1.5, "shoulders": 1, "blinks": 0,
+    }  # fmt: skip
+    assert client.get("/api/status").json()["manner"]["blinks"] == 0
+    assert daemon.listener.manner == Manner(mouth=1.5, blinks=0)
+    assert client.post("/api/reset").json()["mode"] == "auto"
+    assert daemon.listener.manner == Manner()
+
+
+def test_the_pulse_tells_where_the_head_is(client: httpx.Client):
+    assert client.post("/api/pose", json={"mode": "fixed", "pitch_deg": -4}).status_code == 200
+    until(lambda: client.get("/api/pulse").json()["head"]["pitch_deg"] == -4)
+    pulse = Pulse.model_validate(client.get("/api/pulse").json())
+    assert pulse.steered_by == "fixed"
+    assert pulse.delay_ms is not None
+    assert pulse.delay_ms["look_ahead"] == 250
+    assert client.post("/api/pose", json={"mode": "hold"}).json() == {"mode": "hold"}
+    client.post("/api/reset")
+
+
+def test_paused_and_live_again(client: httpx.Client, daemon: Daemon):
+    assert client.post("/api/pause", json={"on": True}).json() == {"paused": True}
+    assert client.get("/api/status").json()["paused"] is True
+    assert client.post("/api/pause", json={"on": False}).json() == {"paused": False}
+    assert not daemon.camera.paused
+
+
+def test_rate_and_size_are_set(client: httpx.Client, daemon: Daemon, camera: ListSink):
+    told = client.post("/api/camera", json={"fps": 25, "size": "128x64"}).json()
+    assert (told["fps"], told["width"], told["height"]) == (25, 128, 64)
+    told = client.post("/api/camera", json={"fps": 30, "size": "32x32"}).json()
+    assert told["detail"].startswith("The size 32x32 is out of range")
+    assert client.post("/api/camera", json={"fps": 30}).json()["height"] == 64
+    daemon.reframe(Settings(fps=30, size=(32, 32)), camera)
+
+
+def test_the_microphone_is_exchanged_and_checked(client: httpx.Client, daemon: Daemon):
+    assert client.post("/api/microphone", json={"device": "sample"}).json()["name"] == "a sample of speech"
+    until(lambda: client.get("/api/pulse").json()["level_dbfs"] > -60)
+    told = client.post("/api/microphone/check", json={"seconds": 1}).json()
+    assert told["verdict"] in ("good", "quiet", "noisy")
+    assert told["advice"]
+
+
+def test_no_file_can_be_named_as_a_device(client: httpx.Client, tmp_path: Any):
+    speech = tmp_path / "speech.wav"
+    speech.write_bytes(b"RIFF")
+    for name in (str(speech), "speech.wav", "/etc/passwd"):
+        assert client.post("/api/microphone", json={"device": name}).status_code == 400
+        assert client.post("/api/camera", json={"camera": name}).status_code == 400
+    assert client.post("/api/camera", json={"camera": str(tmp_path / "out.mp4")}).status_code == 400
+    assert [file.name for file in tmp_path.iterdir()] == ["speech.wav"]
+    assert client.get("/api/status").json()["camera"]["name"] == "a list"
+
+
+def test_devices_are_listed_or_said_to_be_missing(client: httpx.Client):
+    told = client.get("/api/devices").json()
+    assert {d["kind"] for d in told["devices"]} | {lack["kind"] for lack in told["missing"]} == {"microphone", "camera"}
+
+
+def test_the_gallery_lists_everybody_and_has_pictures(client: httpx.Client):
+    found = {one["name"]: one for one in client.get("/api/subjects").json()}
+    assert set(found) == {"anna", "bert", "broken"}
+    assert (found["anna"]["on_air"], found["bert"]["on_air"]) == (True, False)
+    assert (found["anna"]["has_picture"], found["bert"]["has_picture"]) == (True, False)
+    assert found["anna"]["has_consent"] is True
+    assert found["broken"]["problem"]
+    picture = client.get("/api/subjects/anna/picture")
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert picture.content == tiny_files()["preview.jpg"]
+    for name, status in (("bert", 400), ("broken", 400), ("nobody", 404), ("..%2f..", 404), ("%2e%2e", 400)):
+        assert client.get(f"/api/subjects/{name}/picture").status_code == status, name
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
+        ("/api/manner", {"mouth": 4}, 422),
+        ("/api/manner", {"nose": 1}, 422),
+        ("/api/camera", {"fps": 0}, 422),
+        ("/api/camera", {"fps": 61}, 422),
+        ("/api/camera", {"size": "big"}, 422),
+        ("/api/camera", {"size": "641x480"}, 422),
+        ("/api/microphone", {}, 422),
+        ("/api/microphone/check", {"seconds": 1000}, 422),
         ("/api/switch", {"subject": "nobody"}, 404),
         ("/api/switch", {"subject": "broken"}, 400),
         ("/api/switch", {"subject": ""}, 422),
@@ -119,7 +214,7 @@ def test_numbers_that_are_none_are_refused(client: httpx.Client, number: str):
 
 
 def test_no_get_changes_anything(client: httpx.Client, daemon: Daemon):
-    for path in ("stop", "switch", "pose", "mute", "mirror"):
+    for path in ("stop", "switch", "pose", "mute", "mirror", "pause", "manner", "reset", "microphone", "camera"):
         for method in ("GET", "HEAD"):
             assert client.request(method, f"/api/{path}").status_code in (404, 405)
     assert not daemon.stop.is_set()
@@ -173,11 +268,16 @@ def test_a_watcher_that_does_not_read_holds_nobody_up(client: httpx.Client, daem
 
 
 def test_the_page_is_whole_and_contacts_no_foreign_host(client: httpx.Client):
-    for path, kind in (("/", "text/html"), ("/panel.css", "text/css"), ("/panel.js", "text/javascript")):
+    files = ["/", *re.findall(r'(?:src|href)="(/[^"]+)"', client.get("/").text)]
+    modules = re.findall(r'from "\./([^"]+)"', "".join(client.get(f).text for f in ("/main.js", "/sound.js")))
+    files += [f"/{name}" for name in modules]
+    assert len(files) > 8
+    for path in files:
+        kind = KINDS["html" if path == "/" else path.rpartition(".")[2]]
         answer = client.get(path)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith(kind)
-        assert "//" not in answer.text.replace("// ", "")
+        assert "//" not in answer.text.replace("// ", "").replace("http://www.w3.org/2000/svg", "")
     for path in ("/../app.py", "/%2e%2e/app.py", "/static/index.html", "/etc/passwd", "/favicon.ico"):
         assert client.get(path).status_code == 404
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from lsp_cam.daemon.core import Daemon, Settings
+from lsp_cam.daemon.memory import Memory
 from lsp_cam.daemon.report import report
 from lsp_cam.devices.null import ListSink, NullSource
 from lsp_cam.devices.wavfile import FileSource
 from lsp_cam.errors import BundleError, DaemonError, DeviceError, DeviceLost, SubjectNotFound
-from lsp_cam.packets import SAMPLE_RATE_HZ, UInt8
+from lsp_cam.packets import SAMPLE_RATE_HZ, Manner, UInt8
 from lsp_cam.stages.steer import Steering
 
 from .fakes import LOOK_AHEAD, FakeLoader, frame_of, loudness_of, shade_of, yaw_of
@@ -28,13 +29,17 @@ def loud(seconds: float) -> FileSource:
 
 @contextmanager
 def on_air(
-    loader: FakeLoader | None = None, source: Any = None, camera: Any = None, **settings: Any
+    loader: FakeLoader | None = None,
+    source: Any = None,
+    camera: Any = None,
+    memory: Memory | None = None,
+    **settings: Any,
 ) -> Iterator[Daemon]:
     loader = loader or FakeLoader()
     options = Settings(**{"fps": FPS, **settings})
     source = source or NullSource()
     subject: Any = loader.find("anna")
-    daemon = Daemon(subject, loader, lambda: source, camera, options, camera_is_device=True)
+    daemon = Daemon(subject, loader, lambda: source, camera, options, camera_is_device=True, memory=memory)
     try:
         daemon.begin()
         yield daemon
@@ -245,6 +250,8 @@ def test_warnings_are_in_plain_words():
     with on_air(FakeLoader(render_s=0.1), camera=ListSink()) as daemon:
         daemon.started_s -= 60
         until(lambda: daemon.camera.sent > 40)
+        assert not any("CPU is busy" in w for w in report(daemon, "").warnings), "it was watched for a moment only"
+        daemon.camera.watched_since_s = time.monotonic() - 60
         told = report(daemon, "http://x/")
     assert any("CPU is busy" in w and "of 30 fps" in w for w in told.warnings)
     assert any("gives no sound" in w for w in told.warnings)
@@ -261,3 +268,80 @@ def test_samples_that_are_no_sound_do_not_reach_the_networks(wild: float):
     assert np.isfinite(heard).all()
     assert np.abs(heard).max() <= 4
     assert np.median(np.abs(heard[: len(samples)])) == 0.5
+
+
+def test_paused_the_camera_gets_the_same_picture_and_nothing_is_rendered():
+    loader, camera = FakeLoader(), ListSink()
+    with on_air(loader, camera=camera) as daemon:
+        until(lambda: len({frame_of(f) for f in camera.frames}) > 3)
+        daemon.pause(True)
+        time.sleep(0.3)
+        sent, rendered = len(camera.frames), len(loader.loaded[0].rendered)
+        until(lambda: len(camera.frames) > sent + 20)
+        assert len({frame_of(f) for f in camera.frames[sent:]}) == 1
+        assert len(loader.loaded[0].rendered) <= rendered + 3, "one a second, for a snapshot"
+        daemon.pause(False)
+        until(lambda: frame_of(camera.frames[-1]) > frame_of(camera.frames[sent]) + 5)
+
+
+def test_another_microphone_is_heard_without_leaving_the_air():
+    camera = ListSink()
+    with on_air(source=FileSource(np.full(16_000, 0.2, np.float32)), camera=camera) as daemon:
+        until(lambda: loudness_of(camera.frames[-1]) == 51)
+        daemon.hear_from(FileSource(np.full(16_000, 0.8, np.float32), "other"))
+        until(lambda: loudness_of(camera.frames[-1]) == 204)
+        assert daemon.source.name == "other"
+
+
+def test_rate_and_size_change_while_it_is_on_air():
+    class Noting(ListSink):
+        def open(self, width: int, height: int, fps: float) -> None:
+            self.opened = (width, height, fps)
+
+    camera = Noting()
+    with on_air(camera=camera) as daemon:
+        until(lambda: daemon.camera.sent > 5)
+        daemon.reframe(Settings(fps=10, size=(64, 48)), camera)
+        assert camera.opened == (64, 48, 10)
+        assert daemon.snapshot().shape == (48, 64, 3)
+        until(lambda: report(daemon, "").camera.fps_out == pytest.approx(10, abs=2), 15)
+        other = ListSink()
+        daemon.reframe(daemon.settings, other)
+        until(lambda: len(other.frames) > 3)
+        assert report(daemon, "").camera.name == other.describe()
+
+
+def test_a_camera_that_does_not_take_it_goes_on_as_before():
+    class Stubborn(ListSink):
+        def open(self, width: int, height: int, fps: float) -> None:
+            if width != 32:
+                raise DeviceError("Another program reads it in another size.")
+            super().open(width, height, fps)
+
+    camera = Stubborn()
+    with on_air(camera=camera) as daemon:
+        with pytest.raises(DeviceError, match="another size"):
+            daemon.reframe(Settings(fps=15, size=(64, 64)), camera)
+        sent = len(camera.frames)
+        until(lambda: len(camera.frames) > sent + 5)
+        assert (daemon.settings.fps, daemon.size) == (FPS, (32, 32))
+
+
+def test_each_subject_is_shown_as_it_was_liked(tmp_path: Any):
+    calm, path = Manner(mouth=0.5), tmp_path / "likings.json"
+    for _ in range(2):
+        with on_air(camera=ListSink(), memory=Memory(path)) as daemon:
+            daemon.behave(calm)
+            daemon.steer(Steering("fixed", yaw_deg=9))
+            daemon.switch("bert")
+            until(lambda daemon=daemon: daemon.subject == "bert")
+            assert daemon.listener.manner == Manner()
+            daemon.steer(Steering())
+            daemon.switch("anna")
+            assert daemon.listener.manner == calm
+            until(lambda daemon=daemon: yaw_of(daemon.snapshot()) == 9)
+    with on_air(camera=ListSink(), memory=Memory(path)) as daemon:
+        until(lambda: yaw_of(daemon.snapshot()) == 9)
+        daemon.reset()
+        until(lambda: yaw_of(daemon.snapshot()) == 0)
+    assert Memory(path).of("anna").manner == Manner()

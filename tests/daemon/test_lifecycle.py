@@ -24,7 +24,7 @@ from .conftest import ENTRY, SHOWN, Cam, alive, end
 def test_from_start_to_stop(cam: Cam):
     said = cam.start()
     assert "On air: fixture" in said
-    assert "Preview: http://127.0.0.1:" in said
+    assert "Panel: http://127.0.0.1:" in said
     told = json.loads(cam.run("status", "--json").stdout)
     pid = told["pid"]
     assert (told["state"], told["subject"], told["engine"]) == ("running", "fixture", "onnxruntime")
@@ -93,10 +93,33 @@ def test_commands_reach_it(cam: Cam, tmp_path: Path):
     wrong = cam.run("switch", "nobody")
     assert wrong.returncode == 1
     assert "nobody" in wrong.stderr
-    assert "http://127.0.0.1" in cam.run("preview").stdout
+    for_scripts = json.loads(cam.run("panel", "--json").stdout)
+    assert for_scripts["url"] + "/?token=" + for_scripts["token"] == cam.run("panel").stdout.strip()
     text = cam.run("status").stdout
     assert "running for" in text
     assert "look-ahead" in text
+
+
+def test_commands_do_what_the_panel_does(cam: Cam):
+    cam.start("--camera", "preview")
+    assert cam.run("set", "--mouth", "1.5", "--blinks", "0", "--fps", "10", "--size", "256", "--mirror").returncode == 0
+    told = cam.status()
+    assert (told["manner"]["mouth"], told["manner"]["blinks"], told["manner"]["shoulders"]) == (1.5, 0, 1)
+    assert (told["camera"]["fps"], told["camera"]["width"], told["camera"]["mirror"]) == (10, 256, True)
+    assert "Paused" in cam.run("pause").stdout
+    assert cam.run("pose", "--hold").stdout.strip() == "The head is held where it is."
+    told = cam.status()
+    assert (told["paused"], told["steering"]["mode"]) == (True, "hold")
+    assert cam.run("set", "--mic", "sample").returncode == 0
+    assert json.loads(cam.run("hear", "--seconds", "1", "--json").stdout)["advice"]
+    assert cam.run("set").returncode == 2
+    wrong = cam.run("set", "--mic", "/etc/passwd")
+    assert (wrong.returncode, "icrophone" in wrong.stderr) == (1, True)
+    cam.run("stop")
+    cam.start("--camera", "preview")
+    assert cam.status()["manner"]["mouth"] == 1.5, "it is remembered"
+    assert cam.run("set", "--reset").returncode == 0
+    assert cam.status()["manner"]["mouth"] == 1
 
 
 @pytest.mark.parametrize("words", [["switch", "x"], ["pose", "--auto"], ["snapshot", "x.png"], ["preview"]])

@@ -35,7 +35,7 @@ def seeds() -> dict[str, list[bytes]]:
     asked = [f"POST /api/{path}\n{AUTH}{kind}\nContent-Length: {len(body)}\n\n{body}" for path, body in posts]
     asked += [f"GET /?token={TOKEN}\nHost: localhost:4242\n\n", f"GET /api/status\n{AUTH}\n",
               f"POST /api/mute\nCookie: lsp_cam_4242={TOKEN}\nHost: 127.0.0.1:4242\nOrigin: http://evil.example\n\n",
-              "GET /panel.js\nHost: evil.example\n\n", f"GET /live\n{AUTH}\n"]  # fmt: skip
+              "GET /main.js\nHost: evil.example\n\n", f"GET /live\n{AUTH}\n"]  # fmt: skip
     return {
         "bundle": [b"\0" + plain, b"\0" + signed, b"\1" + b"".join(parts), *(b"\1" + part for part in parts)],
         "manifest": [text, agreed],

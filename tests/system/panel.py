@@ -1,0 +1,56 @@
+"""The panel in Chromium: pages that complain of nothing, and pictures of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page, Playwright
+
+CHROMIUM = "/usr/bin/chromium"
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+Picture = NDArray[np.uint8]
+
+
+def launch(playwright: Playwright, *options: str) -> Browser:
+    """Debian's Chromium, without a window."""
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *options])
+
+
+@contextmanager
+def opened(browser: Browser, link: str, width: int = 560, height: int = 700, **options: Any) -> Iterator[Page]:
+    """The page at `link`; at its end nothing was complained of, and no other host was asked for anything."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    page = context.new_page()
+    complaints: list[str] = []
+    hosts: set[str] = set()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
+    page.goto(link)
+    page.locator("#state[data-state=running]").wait_for(timeout=60_000)
+    yield page
+    context.close()
+    assert not complaints
+    assert hosts == {link.split("/")[2]}, "no foreign host is contacted"
+
+
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    """Wait until it holds."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.1)
+
+
+def portrait(page: Page) -> Picture:
+    """A screenshot of the portrait."""
+    data = page.locator("#live").screenshot(timeout=60_000)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return np.asarray(picture, np.uint8)

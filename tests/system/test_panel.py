@@ -1,0 +1,257 @@
+"""The panel steers the real daemon: microphone, head, manner, subjects, rate, from Chromium and by keyboard."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from lsp_cam.assets import sample_speech
+from lsp_cam.daemon.client import connect
+from lsp_cam.daemon.runtime import Runtime
+from lsp_cam.devices.wavfile import read_audio
+from lsp_cam.packets import SAMPLE_RATE_HZ
+
+from ..devices.media import write_float_wav
+from ..sketch import sketch_of
+from . import pulse as pulse_audio
+from .panel import CHROMIUM, launch, opened, portrait, until
+from .pulse import pulse_server
+
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
+]
+
+
+@dataclass(frozen=True)
+class Cam:
+    """`lsp-cam` in a home of its own, on air."""
+
+    environ: dict[str, str]
+    pulse: Any
+
+    def run(self, *words: str) -> str:
+        done = subprocess.run([*ENTRY, *words], env=self.environ, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        with connect(Runtime(Path(self.environ["LSP_CAM_RUNTIME"]))) as client:
+            told: dict[str, Any] = client.get("/api/status")
+        return told
+
+
+@pytest.fixture(scope="module")
+def cam(reference_bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cam]:
+    """Two subjects that are only drawn; a video file, which counts every picture, is the camera."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("sketch", "double"):
+        sketch_of(reference_bundle(), home / "subjects" / name, name)
+    with pulse_server() as pulse:
+        environ = {**pulse.environ, "LSP_CAM_HOME": str(home), "LSP_CAM_RUNTIME": str(home / "run")}
+        cam = Cam(environ, pulse)
+        mic = ("--mic", str(sample_speech()), "--mic-out", "none")
+        cam.run("start", "--subject", "sketch", *mic, "--camera", "preview", "--fps", "15")
+        yield cam
+        cam.run("stop")
+        shutil.rmtree(home / "subjects")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, cam: Cam) -> Iterator[Page]:
+    with opened(browser, cam.run("panel").strip(), 1000, 800) as page:
+        yield page
+
+
+def test_the_microphone_is_picked_and_checked(page: Page, cam: Cam, tmp_path: Path):
+    choice = page.locator("#mic option", has_text="test_mic").first
+    choice.wait_for(state="attached", timeout=30_000)
+    page.get_by_label("Listen to").select_option(choice.get_attribute("value"))
+    until(lambda: page.locator("#mic-name").text_content() == "test_mic: no sound at all")
+    assert cam.status()["microphone"]["name"] == "test_mic"
+    speech = read_audio(sample_speech())[: 8 * SAMPLE_RATE_HZ]
+    player = cam.pulse.play(write_float_wav(tmp_path / "speech.wav", speech))
+    until(lambda: page.evaluate("document.getElementById('level').value") > -50)
+    page.get_by_role("button", name="Say something").click()
+    until(lambda: "Speech" in str(page.locator("#heard").text_content()))
+    assert "Nothing was heard" not in str(page.locator("#heard").text_content())
+    player.wait()
+    page.get_by_label("Listen to").select_option("sample")
+    until(lambda: page.locator("#mic-name").text_content() == "a sample of speech")
+
+
+def test_the_preview_moves(page: Page):
+    first = portrait(page)
+    assert first.std() > 5, "it is a picture"
+    until(lambda: not np.array_equal(portrait(page), first))
+
+
+def drag(page: Page, right: float, down: float) -> None:
+    """Drag on the portrait, by shares of its side."""
+    box = page.locator("#handle").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right * box["width"], y + down * box["height"], steps=8)
+    page.mouse.up()
+
+
+def yaw_of(cam: Cam) -> float:
+    return float(cam.status()["head"]["yaw_deg"])
+
+
+def test_dragging_turns_the_head_and_escape_gives_it_back(page: Page, cam: Cam):
+    drag(page, 0.25, -0.1)
+    until(lambda: cam.status()["head"]["yaw_deg"] > 12)
+    told = cam.status()
+    assert told["steering"]["mode"] == "fixed"
+    assert told["head"]["pitch_deg"] > 3
+    turned = portrait(page)
+    drag(page, -0.5, 0.0)
+    until(lambda: cam.status()["head"]["yaw_deg"] < -8)
+    assert not np.array_equal(portrait(page), turned), "the picture shows it"
+    page.locator("#handle").focus()
+    page.keyboard.press("Escape")
+    until(lambda: cam.status()["steering"]["mode"] == "auto")
+
+
+def test_the_head_is_turned_by_keyboard_too(page: Page, cam: Cam):
+    page.locator("#handle").focus()
+    page.keyboard.press("Home")
+    until(lambda: abs(yaw_of(cam)) < 0.1)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    until(lambda: abs(yaw_of(cam) - 6) < 0.1)
+    assert "6 degrees" in str(page.locator("#told").text_content()), "a screen reader says so"
+    page.get_by_role("tab", name="Head").press("Enter")
+    page.get_by_label("Tilt").focus()
+    page.keyboard.press("ArrowLeft")
+    until(lambda: cam.status()["head"]["roll_deg"] == -1)
+    page.get_by_role("button", name="Back to automatic").press("Enter")
+    until(lambda: cam.status()["steering"]["mode"] == "auto")
+
+
+def test_the_manner_is_set_remembered_and_reset(page: Page, cam: Cam):
+    page.get_by_role("tab", name="Head").click()
+    page.get_by_label("Mouth opens").fill("1.5")
+    page.get_by_label("Liveliness").fill("0.5")
+    until(lambda: cam.status()["manner"] == {"liveliness": 0.5, "mouth": 1.5, "shoulders": 1, "blinks": 1})
+    page.reload()
+    until(lambda: page.locator("#mouth-value").text_content() == "1.5×")
+    page.get_by_role("button", name="Reset").click()
+    until(lambda: cam.status()["manner"]["mouth"] == 1)
+    until(lambda: page.locator("#mouth-value").text_content() == "1×")
+
+
+def test_another_subject_takes_over_and_the_camera_drops_no_frame(page: Page, cam: Cam):
+    page.get_by_role("tab", name="Subjects").click()
+    before = cam.status()
+    page.get_by_role("button", name="double").click()
+    until(lambda: "Showing double" in str(page.locator("#caption").text_content()))
+    after = cam.status()
+    passed_s = after["uptime_s"] - before["uptime_s"]
+    lost = after["frames"]["missed"] - before["frames"]["missed"]
+    assert lost <= 0.05 * 15 * passed_s + 1, "the camera kept its rate"
+    assert after["frames"]["sent"] - before["frames"]["sent"] > 0.8 * 15 * passed_s
+    page.get_by_role("button", name="sketch").click()
+    until(lambda: "Showing sketch" in str(page.locator("#caption").text_content()))
+
+
+HOLDS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "Pause": lambda told: told["paused"],
+    "Mute": lambda told: told["muted"],
+    "Mirror": lambda told: told["camera"]["mirror"],
+    "Hold still": lambda told: told["steering"]["mode"] == "hold",
+}
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_the_buttons_do_what_they_say(page: Page, cam: Cam, name: str):
+    button = page.get_by_role("button", name=name, exact=True)
+    for wanted in ("true", "false"):
+        button.press("Enter")
+        until(lambda wanted=wanted: button.get_attribute("aria-pressed") == wanted)
+        assert HOLDS[name](cam.status()) == (wanted == "true")
+
+
+def test_rate_and_size_are_chosen_while_it_is_on_air(page: Page, cam: Cam):
+    page.get_by_label("Pictures a second").select_option("10")
+    until(lambda: cam.status()["camera"]["fps"] == 10)
+    page.get_by_label("Size").select_option("640x480")
+    until(lambda: page.evaluate("document.getElementById('live').naturalWidth") == 640)
+    page.get_by_label("Size").select_option("512x512")
+    page.get_by_label("Pictures a second").select_option("15")
+    until(lambda: cam.status()["camera"]["fps"] == 15)
+
+
+def test_timing_tells_the_parts_of_the_delay(page: Page):
+    page.get_by_role("tab", name="Timing").click()
+    until(lambda: "ms" in str(page.locator("#delay-rendering").text_content()))
+    assert page.locator("#delay-look_ahead").text_content() == "321 ms"
+    until(lambda: len(str(page.locator("#verdict").text_content())) > 5)
+    drawn = page.evaluate(
+        "() => { const plot = document.getElementById('plot'), all = [0, 0, plot.width, plot.height];"
+        " return plot.getContext('2d').getImageData(...all).data.some((level) => level) }"
+    )
+    assert drawn
+
+
+def test_tabs_are_walked_by_keyboard_and_every_field_has_a_name(page: Page):
+    page.get_by_role("tab", name="Set up").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("tab", name="Head").get_attribute("aria-selected") == "true"
+    page.keyboard.press("End")
+    assert page.get_by_role("tab").last.get_attribute("aria-selected") == "true"
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('input, select, textarea, button, meter')].filter(e => !e.labels?.length"
+        " && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') && !e.textContent.trim())"
+        ".map(e => e.id || e.outerHTML)"
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1100])
+def test_every_tab_fits_its_window(page: Page, scheme: Any, width: int):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 700})
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab.text_content()
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    levels = [int(v) for v in paper.removeprefix("rgb(").removesuffix(")").split(",")]
+    assert (sum(levels) > 600) == (scheme == "light")
+
+
+def test_a_page_whose_daemon_has_gone_says_so_and_comes_back(browser: Browser, cam: Cam):
+    page = browser.new_page()
+    page.goto(cam.run("panel").strip())
+    page.locator("#state[data-state=running]").wait_for(timeout=30_000)
+    page.route("**/api/**", lambda route: route.fulfill(status=401, json={"detail": "no"}))
+    page.locator("#state[data-state=gone]").wait_for(timeout=30_000)
+    assert "lsp-cam panel" in str(page.locator("#state-text").text_content())
+    page.unroute("**/api/**")
+    page.locator("#state[data-state=running]").wait_for(timeout=30_000)
+    page.close()
