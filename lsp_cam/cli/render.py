@@ -68,6 +68,9 @@ def render(
     credentials: Annotated[
         bool, typer.Option("--credentials/--no-credentials", help="Sign into the file what made it (C2PA).")
     ] = True,
+    plain_progress: Annotated[
+        bool, typer.Option("--plain-progress", help="A line each second, for other programs.")
+    ] = False,
     right: Right = False,
 ) -> None:
     """Render a recording as a video of the subject speaking it."""
@@ -95,7 +98,8 @@ def render(
     with VideoFileSink(output, speech=samples, seal=seal) as video:
         pipeline = Pipeline(chosen, open_engine(engine, threads), config)
         video.open(pipeline.size, pipeline.size, fps)
-        for frame in _progress(dub(pipeline, samples, fps, steering, manner), picture_count(len(samples), fps)):
+        progress = _plain_progress if plain_progress else _progress
+        for frame in progress(dub(pipeline, samples, fps, steering, manner), picture_count(len(samples), fps)):
             video.send(marker.mark(frame.pixels, words))
     print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")
     if credentials and not video.is_sealed:
@@ -159,3 +163,15 @@ def _progress(frames: Any, total: int) -> Any:
     columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield from progress.track(frames, total=total)
+
+
+def _plain_progress(frames: Any, total: int) -> Any:
+    import time
+
+    began = said = time.monotonic()
+    for count, frame in enumerate(frames, 1):
+        yield frame
+        now = time.monotonic()
+        if now - said >= 1.0:
+            said = now
+            print_line(f"Rendering: {count / total:.0%}, {(now - began) * (total - count) / count:.0f} s left")

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .jobs import Job, State
+
 
 class Answer(BaseModel):
     """Base: values that are told."""
@@ -60,6 +62,22 @@ class SubjectEntry(Answer):
     problem: str | None
 
 
+class JobStatus(Answer):
+    """Long work: `step` is what it does now, of which `share` (0 to 1) is done and `left` the time left, in words."""
+
+    id: str
+    title: str
+    state: State
+    step: str
+    share: float
+    left: str | None
+    message: str
+
+    @classmethod
+    def of(cls, job: Job) -> JobStatus:
+        return cls(**{name: getattr(job, name) for name in cls.model_fields})
+
+
 class Now(Answer):
     """What holds from now on."""
 
@@ -75,6 +93,7 @@ REFUSALS: dict[int | str, dict[str, object]] = {
         (401, "The token is missing or wrong."),
         (403, "It was asked by another site, or of another host than 127.0.0.1."),
         (404, "There is no such thing."),
+        (405, "This is read with GET, or changed with POST."),
         (409, "Something else is under way."),
         (413, "The body is too large."),
         (422, "The request does not fit its description."),

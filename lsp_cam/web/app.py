@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from .. import __version__
@@ -12,7 +15,8 @@ from ..daemon.core import Daemon
 from ..errors import DaemonError, LspCamError, SubjectNotFound, UsageError
 from .answers import REFUSALS
 from .changing import changing
-from .guard import Guard
+from .dubs import dubbing
+from .guard import Guard, RefusedError
 from .page import page
 from .reading import reading
 
@@ -21,8 +25,8 @@ DESCRIPTION = """See and steer the portrait that is on air: all that the panel a
 Send `Authorization: Bearer TOKEN`; `lsp-cam panel --json` prints the address and the token of this run."""
 
 
-def create_app(daemon: Daemon, token: str, port: int) -> ASGIApp:
-    """The whole application behind its guard."""
+def create_app(daemon: Daemon, token: str, port: int, work: Path) -> ASGIApp:
+    """The whole application behind its guard. `work`: a folder for what it is sent and what it makes."""
     app = FastAPI(
         title="lsp-cam", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json", responses=REFUSALS,
@@ -30,7 +34,15 @@ def create_app(daemon: Daemon, token: str, port: int) -> ASGIApp:
     app.add_exception_handler(LspCamError, _told)
     app.add_exception_handler(RequestValidationError, _misfit)
     url = f"http://127.0.0.1:{port}/"
-    for routes in (reading(daemon, daemon.loader.store, url), changing(daemon, url), page(daemon)):
+    store = daemon.loader.store
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(405, _other_method)
+    for routes in (
+        reading(daemon, store, url),
+        changing(daemon, url),
+        dubbing(daemon, store, work / "dubs"),
+        page(daemon),
+    ):
         app.include_router(routes)
     return Guard(app, token, port)
 
@@ -38,6 +50,18 @@ def create_app(daemon: Daemon, token: str, port: int) -> ASGIApp:
 async def _told(request: Request, error: Exception) -> Response:
     status = next(code for kind, code in STATUS_OF if isinstance(error, kind))
     return JSONResponse({"detail": str(error), "kind": type(error).__name__}, status)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return JSONResponse({"detail": error.detail}, error.status)
+
+
+async def _other_method(request: Request, error: Exception) -> Response:
+    """The methods of all routes of this path; Starlette tells those of the first."""
+    routes = [r for r in request.app.routes if isinstance(r, Route) and r.path_regex.match(request.scope["path"])]
+    allowed = sorted({method for route in routes for method in route.methods or ()})
+    return JSONResponse({"detail": f"This takes {', '.join(allowed)}."}, 405, {"Allow": ", ".join(allowed)})
 
 
 async def _misfit(request: Request, error: Exception) -> Response:

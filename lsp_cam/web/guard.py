@@ -16,12 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_BODY_BYTES_OF = {"/api/pose": 8 << 20}
+MAX_UPLOAD_BYTES_OF = {"/api/dubs": 512 << 20, "/api/recordings": 4 << 30}  # not kept in memory
 MAX_TOKEN = 200
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 HEADERS = (
     (
         b"content-security-policy",
-        b"default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        b"default-src 'none'; img-src 'self' blob:; media-src 'self' blob:; style-src 'self'; script-src 'self'; "
+        b"connect-src 'self'; "
         b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
@@ -61,8 +63,7 @@ class Guard:
         answer = self._check(scope)
         if answer is None:
             try:
-                most = MAX_BODY_BYTES_OF.get(scope["path"], MAX_BODY_BYTES)
-                receive = await _bounded(Headers(scope=scope), receive, most)
+                receive = await _bounded_for(scope, receive)
             except RefusedError as refusal:
                 answer = _refusal(refusal)
         await (answer or self._app)(scope, receive, _hardened(send))
@@ -123,11 +124,39 @@ def _cookie(headers: Headers, name: str) -> str:
     return found.value if found else ""
 
 
-async def _bounded(headers: Headers, receive: Receive, most: int) -> Receive:
-    """`receive` for a body that was read whole and has `most` bytes at most."""
+async def _bounded_for(scope: Scope, receive: Receive) -> Receive:
+    headers, path = Headers(scope=scope), scope["path"]
+    if path in MAX_UPLOAD_BYTES_OF and scope["method"] == "POST":
+        return _counted(headers, receive, MAX_UPLOAD_BYTES_OF[path])
+    return await _bounded(headers, receive, MAX_BODY_BYTES_OF.get(path, MAX_BODY_BYTES))
+
+
+def _counted(headers: Headers, receive: Receive, most: int) -> Receive:
+    """`receive` for a body that is read piece by piece; RefusedError in whoever reads more than `most` bytes of it."""
+    _check_declared(headers, most)
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > most:
+            raise RefusedError(413, f"The body may have {most} bytes at most.")
+        return message
+
+    return counted
+
+
+def _check_declared(headers: Headers, most: int) -> str:
     declared = headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared[:12]) > most:
         raise RefusedError(413, f"The body may have {most} bytes at most.")
+    return declared
+
+
+async def _bounded(headers: Headers, receive: Receive, most: int) -> Receive:
+    """`receive` for a body that was read whole and has `most` bytes at most."""
+    declared = _check_declared(headers, most)
     if declared == "0" and "transfer-encoding" not in headers:
         return receive
     body = bytearray()

@@ -158,7 +158,7 @@ def _answering(daemon: Daemon, listener: socket.socket, stop: threading.Event) -
     """Serve the control interface in a thread."""
     contact = Contact(pid=os.getpid(), port=listener.getsockname()[1], token=secrets.token_urlsafe(32))
     config = uvicorn.Config(
-        create_app(daemon, contact.token, contact.port),
+        create_app(daemon, contact.token, contact.port, state_folder() / "panel"),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -10,21 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..config import SIZE_PATTERN
 from ..packets import MAX_MANNER, MOTION_FPS, Manner
-from ..stages.steer import MAX_ANGLE_DEG, MAX_SHIFT, Steering
+from ..stages.steer import COLUMNS, MAX_ANGLE_DEG, MAX_SHIFT, Steering
 
 MAX_TRACK_ROWS = 200_000
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Row = Annotated[list[Number], Field(min_length=len(COLUMNS), max_length=len(COLUMNS))]
 Angle = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_ANGLE_DEG, le=MAX_ANGLE_DEG)]
 Shift = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_SHIFT, le=MAX_SHIFT)]
 Factor = Annotated[float | None, Field(allow_inf_nan=False, ge=0, le=MAX_MANNER)]
 
 
 class Request(BaseModel):
-    """Base: unknown fields are refused."""
+    """Base: unknown fields, and values of another type, are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class SwitchRequest(Request):
@@ -51,7 +52,7 @@ class PoseRequest(Request):
     y: Shift = 0.0
     z: Shift = 0.0
     mirror: bool = False
-    track: Annotated[list[tuple[Number, Number, Number, Number, Number, Number]], Field(max_length=MAX_TRACK_ROWS)] = []
+    track: Annotated[list[Row], Field(max_length=MAX_TRACK_ROWS)] = []
 
     def steering(self) -> Steering:
         """As the chain takes it; UsageError on what is out of range."""

@@ -46,8 +46,9 @@ def daemon(camera: ListSink, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def client(daemon: Daemon) -> Iterator[httpx.Client]:
-    with serving(lambda port: create_app(daemon, TOKEN, port)) as port:
+def client(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    work = tmp_path_factory.mktemp("work")
+    with serving(lambda port: create_app(daemon, TOKEN, port, work)) as port:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20, trust_env=False) as client:
             yield client

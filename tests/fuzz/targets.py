@@ -148,7 +148,8 @@ async def _asked(app: Any, scope: dict[str, Any], body: bytes) -> int:
 @cache
 def _application() -> tuple[Any, list[str], asyncio.AbstractEventLoop]:
     """The real application before a daemon whose subject has no networks, which notes what it is asked to change."""
-    loader: Any = FakeLoader()
+    folder = Path(tempfile.mkdtemp(prefix="lsp-cam-fuzz-"))
+    loader: Any = FakeLoader(store=Store(folder, folder / "none"))
     daemon = Daemon(loader.find("anna"), loader, NullSource, None, Settings(fps=1))
     daemon.begin()
     daemon.end()  # the workers are not what is looked at; what they wrote last stays
@@ -157,9 +158,9 @@ def _application() -> tuple[Any, list[str], asyncio.AbstractEventLoop]:
     def noting(name: str) -> Callable[..., None]:
         return lambda *given: changes.append(name)
 
-    for name in ("switch", "steer", "mute", "mirror"):
+    for name in ("switch", "steer", "behave", "reset", "mute", "pause", "mirror", "hear_from", "reframe"):
         setattr(daemon, name, noting(name))
-    return create_app(daemon, TOKEN, PORT), changes, asyncio.new_event_loop()
+    return create_app(daemon, TOKEN, PORT, folder / "work"), changes, asyncio.new_event_loop()
 
 
 def timed(target: Callable[[bytes], None]) -> Callable[[bytes], None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -216,6 +217,22 @@ def test_timing_tells_the_parts_of_the_delay(page: Page):
         " return plot.getContext('2d').getImageData(...all).data.some((level) => level) }"
     )
     assert drawn
+
+
+def test_a_dropped_recording_is_dubbed(page: Page, cam: Cam, tmp_path: Path):
+    speech = write_float_wav(tmp_path / "hello.wav", read_audio(sample_speech())[: 2 * SAMPLE_RATE_HZ])
+    page.get_by_role("tab", name="Dub").click()
+    page.locator("#dub-file").set_input_files(speech)
+    page.locator("#dub-done").wait_for(timeout=120_000)
+    until(lambda: page.evaluate("document.getElementById('dub-video').videoWidth") == 512)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save the video").click()
+    with av.open(str(saved.value.path())) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 50
+    (tmp_path / "noise.wav").write_bytes(b"RIFF and no more")
+    page.locator("#dub-file").set_input_files(tmp_path / "noise.wav")
+    page.locator("#dub-failed").wait_for(timeout=30_000)
+    assert len(str(page.locator("#dub-failed").text_content())) > 20, "it says why"
 
 
 def test_tabs_are_walked_by_keyboard_and_every_field_has_a_name(page: Page):

@@ -163,7 +163,7 @@ def test_a_switch_obeys(shown: Path, home: Path) -> None:
     daemon = Daemon(loader.find("sketch"), loader, NullSource, NullSink())
     daemon.begin()
     try:
-        with serving(lambda port: create_app(daemon, "t", port)) as port:
+        with serving(lambda port: create_app(daemon, "t", port, home / "work")) as port:
             ask = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "Bearer t"}, timeout=30)
             with ask:
                 refused = ask.post("/api/switch", json={"subject": "other"})

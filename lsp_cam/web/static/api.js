@@ -17,6 +17,23 @@ export async function post(path, body = {}) {
   }));
 }
 
+// Send a file as it is; `progress` hears which share of it has gone.
+export function upload(path, file, progress) {
+  return new Promise((end, fail) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "json";
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.addEventListener("progress", (event) => progress(event.loaded / (event.total || 1)));
+    request.addEventListener("load", () => {
+      if (request.status < 400) end(request.response);
+      else fail(new Error(request.response?.detail ?? REFUSED));
+    });
+    request.addEventListener("error", () => fail(new Error("The file could not be sent. Does lsp-cam still run?")));
+    request.send(file);
+  });
+}
+
 // A function that sends the newest of what it is given, one request at a time: for what a hand moves.
 export function newest(path, failed) {
   let waiting = null;
