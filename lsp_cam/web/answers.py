@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,8 +74,21 @@ class JobStatus(Answer):
     message: str
 
     @classmethod
-    def of(cls, job: Job) -> JobStatus:
-        return cls(**{name: getattr(job, name) for name in cls.model_fields})
+    def of(cls, job: Job) -> Self:
+        return cls(**{name: getattr(job, name) for name in JobStatus.model_fields})
+
+
+class CreationStatus(JobStatus):
+    """A subject that is being made; its id is its name. `has_picture`: there is one of how it looks so far."""
+
+    has_picture: bool = False
+
+
+class Recording(Answer):
+    """A film that was received; `id` is what to ask for it by."""
+
+    id: str
+    bytes: int
 
 
 class Now(Answer):

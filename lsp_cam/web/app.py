@@ -15,6 +15,7 @@ from ..daemon.core import Daemon
 from ..errors import DaemonError, LspCamError, SubjectNotFound, UsageError
 from .answers import REFUSALS
 from .changing import changing
+from .creations import creating
 from .dubs import dubbing
 from .guard import Guard, RefusedError
 from .page import page
@@ -41,6 +42,7 @@ def create_app(daemon: Daemon, token: str, port: int, work: Path) -> ASGIApp:
         reading(daemon, store, url),
         changing(daemon, url),
         dubbing(daemon, store, work / "dubs"),
+        creating(daemon, store, work),
         page(daemon),
     ):
         app.include_router(routes)

@@ -97,6 +97,11 @@ class Jobs:
         ).start()
         return job
 
+    def forget(self, key: str) -> None:
+        """Remember a job no longer."""
+        with self._lock:
+            self._jobs.pop(key, None)
+
     def cancel(self, job: Job) -> None:
         """End it, as Ctrl-C would."""
         if job.state == "running" and job.process is not None:

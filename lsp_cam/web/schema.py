@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..config import SIZE_PATTERN
 from ..packets import MAX_MANNER, MOTION_FPS, Manner
 from ..stages.steer import COLUMNS, MAX_ANGLE_DEG, MAX_SHIFT, Steering
+from ..trust.consent import TEXT_MAX, How
 
 MAX_TRACK_ROWS = 200_000
 
@@ -92,3 +93,25 @@ class CameraRequest(Request):
     camera: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     fps: Annotated[int | None, Field(ge=1, le=MOTION_FPS)] = None
     size: Annotated[str | None, Field(pattern=f"^{SIZE_PATTERN.pattern}$", max_length=16)] = None
+
+
+class ConsentRequest(Request):
+    """Whose face it is, who agreed to it being shown, and how; see `trust.consent.Consent`."""
+
+    shows: Annotated[str, Field(min_length=1, max_length=TEXT_MAX)]
+    statement: Annotated[str, Field(min_length=1, max_length=TEXT_MAX)]
+    agreed_by: Annotated[str, Field(max_length=TEXT_MAX)] = ""
+    how: How = "written"
+    badge: bool = False
+
+
+class CreationRequest(Request):
+    """A subject to be made. `recording`: a film that was sent; `minutes`: how long to train, in place of as long as it
+    takes."""
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
+    recording: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    licence: Annotated[str, Field(min_length=1, max_length=200)]
+    consent: ConsentRequest
+    size: Literal[256, 512] = 512
+    minutes: Annotated[float | None, Field(ge=0.1, le=10_000, allow_inf_nan=False)] = None

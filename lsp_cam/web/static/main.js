@@ -2,6 +2,7 @@
 import { get } from "./api.js";
 import { at, write } from "./dom.js";
 import * as camera from "./camera.js";
+import * as create from "./create.js";
 import * as dub from "./dub.js";
 import * as gallery from "./gallery.js";
 import * as head from "./head.js";
@@ -13,7 +14,7 @@ import { showWarnings } from "./warnings.js";
 
 const PULSE_MS = 125;
 const PULSES_A_STATUS = 8;
-const PARTS = [portrait, sound, camera, head, gallery, timing, dub];
+const PARTS = [portrait, sound, camera, head, gallery, timing, dub, create];
 let gone = false;
 
 function told(status) {

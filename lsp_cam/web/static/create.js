@@ -1,0 +1,92 @@
+// A new subject: a film, a consent, and the training with pictures of the portrait as it grows.
+import { get, post, upload } from "./api.js";
+import { at, complain, make, pressing, say, write } from "./dom.js";
+import { record, stage } from "./record.js";
+
+const EVERY_MS = 2000;
+const STATES = { running: "", done: "Made.", failed: "It stopped: ", cancelled: "It rests. " };
+let film = null;
+let shown = "";
+
+function text(id, label, value = "", hint = null) {
+  return make("div", { class: "field" }, make("label", { for: id }, label), make("input", { id, type: "text", value, required: true }),
+    hint ? make("p", { class: "quiet" }, hint) : null);
+}
+
+function form() {
+  return make("form", { id: "new-form", class: "field", hidden: true },
+    make("p", { id: "new-film", class: "note" }),
+    text("new-name", "Name of the subject", "", "Small letters, digits, - and _."),
+    text("new-shows", "Who is shown", "", "The full name."),
+    make("div", { class: "field" }, make("label", { for: "new-statement" }, "Their consent, in their own words"),
+      make("textarea", { id: "new-statement", rows: 3, required: true }, "I agree to be shown speaking words that I did not say, in a live camera, rendered files and calls.")),
+    make("label", { class: "row" }, make("input", { id: "new-agreed", type: "checkbox", required: true }), "The person shown has agreed to this"),
+    text("new-licence", "Licence: what others may do with it", "All rights reserved"),
+    make("div", { class: "field" }, make("label", { for: "new-size" }, "Size of its pictures"),
+      make("select", { id: "new-size" }, make("option", { value: 512 }, "512 × 512"), make("option", { value: 256 }, "256 × 256 (quicker)"))),
+    make("button", { class: "main" }, "Make the subject"),
+    make("p", { class: "quiet" }, "This takes hours on a processor, at the lowest priority. It can be stopped and gone on with. The film never leaves this machine, and is deleted when the subject is made."));
+}
+
+function build() {
+  const file = make("input", { id: "film", type: "file", accept: "video/*", class: "unseen" });
+  at("new").append(make("section", { "aria-labelledby": "new-title" },
+    make("h2", { id: "new-title" }, "Make a subject of somebody"),
+    make("p", { class: "quiet" }, "Three minutes of one person who talks into the camera, the first twenty seconds in silence."),
+    make("div", { class: "row" }, make("button", { id: "record", type: "button", class: "main" }, "Record now"),
+      file, make("label", { for: "film", class: "choose" }, "Choose a film")),
+    stage(), form(),
+    make("div", { id: "sending", hidden: true, class: "field" }, make("span", {}, "Sending the film…"), make("progress", { id: "sent", max: 1, value: 0, "aria-label": "Share of the film that is sent" }))),
+  make("section", { id: "creations", "aria-label": "Subjects in the making" }));
+  file.addEventListener("change", () => { if (file.files[0]) take(file.files[0]); file.value = ""; });
+  pressing(at("record"), async () => take(await record()));
+  at("new-form").addEventListener("submit", (event) => { event.preventDefault(); begin().catch(complain); });
+}
+
+function take(file) {
+  film = file;
+  at("new-form").hidden = false;
+  write(at("new-film"), `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`);
+  at("new-name").focus();
+}
+
+async function begin() {
+  at("sending").hidden = false;
+  try {
+    const query = new URLSearchParams({ name: film.name });
+    const recording = await upload(`/api/recordings?${query}`, film, (share) => { at("sent").value = share; });
+    const shows = at("new-shows").value;
+    await post("/api/creations", {
+      name: at("new-name").value, recording: recording.id, licence: at("new-licence").value, size: Number(at("new-size").value),
+      consent: { shows, statement: at("new-statement").value, agreed_by: shows, how: "written" },
+    });
+    at("new-form").hidden = true;
+    say("The subject is being made.");
+  } finally {
+    at("sending").hidden = true;
+  }
+  await list();
+}
+
+function card(job) {
+  const act = (what, label) => make("button", { type: "button", onclick: () => post(`/api/creations/${job.id}/${what}`).then(list).catch(complain) }, label);
+  const words = job.state === "running" ? [job.step || "Beginning…", job.left ? `${job.left} left` : ""].filter(Boolean).join(", ") : STATES[job.state] + (job.state === "done" ? "" : job.message);
+  const picture = job.has_picture ? make("img", { src: `/api/creations/${job.id}/picture?${Date.now()}`, alt: `How ${job.title} looks so far` }) : "";
+  return make("article", { class: "making", "data-state": job.state }, make("h3", {}, job.title), picture, make("p", { role: "status" }, words),
+    job.state === "running" ? make("progress", { max: 1, value: job.share, "aria-label": `How far ${job.title} is` }) : "",
+    make("div", { class: "row" }, ...(job.state === "running" ? [act("cancel", "Stop for now")] : job.state === "done" ? [] : [act("resume", "Go on"), act("delete", "Delete")])));
+}
+
+async function list() {
+  const jobs = await get("/api/creations").catch(() => null);
+  const now = JSON.stringify(jobs);
+  if (!jobs || now === shown) return;
+  shown = now;
+  at("creations").replaceChildren(...jobs.map(card));
+}
+
+export function start() {
+  build();
+  at("new").addEventListener("chosen", list);
+  setInterval(() => { if (!document.hidden && !at("new").hidden) list(); }, EVERY_MS);
+}

@@ -1,0 +1,99 @@
+"""What a creation is refused for, and what is left where one is cancelled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lsp_cam.store import Store
+from lsp_cam.web import jobs
+from lsp_cam.web.app import create_app
+
+from ..bundles import tiny_bundle
+from ..daemon.fakes import FakeLoader
+from ..daemon.serving import serving
+from ..daemon.test_core import on_air
+
+AGREED = {"shows": "Ada", "statement": "I agree.", "agreed_by": "Ada", "how": "written"}
+TRAINS = "import time; print('1/12 Looking through the video', flush=True); time.sleep(600)"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture
+def client(work: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    monkeypatch.setattr(jobs, "ENTRY", ("-c", TRAINS))
+    if not (work / "home").exists():
+        tiny_bundle(work / "home" / "subjects", "anna")
+    with (
+        on_air(FakeLoader(store=Store(work / "home", work / "none"))) as daemon,
+        serving(lambda port: create_app(daemon, "t", port, work / "panel")) as port,
+    ):
+        headers = {"Authorization": "Bearer t"}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
+            yield client
+        daemon.stop.set()
+
+
+def sent(client: httpx.Client) -> str:
+    told = client.post("/api/recordings", params={"name": "talk.webm"}, content=b"a film").json()
+    assert told["bytes"] == 6
+    return str(told["id"])
+
+
+def order(recording: str, **changes: Any) -> dict[str, Any]:
+    return {"name": "ada", "recording": recording, "licence": "CC0", "consent": AGREED, "size": 256, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"consent": {**AGREED, "agreed_by": " "}}, 422),
+        ({"consent": {**AGREED, "how": "none"}}, 422),
+        ({"consent": {**AGREED, "statement": ""}}, 422),
+        ({"consent": None}, 422),
+        ({"name": "anna"}, 422),
+        ({"name": "../ada"}, 422),
+        ({"recording": "0" * 16}, 404),
+        ({"recording": "*"}, 422),
+        ({"size": 300}, 422),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_begins(
+    client: httpx.Client, work: Path, changes: dict[str, Any], status: int
+) -> None:
+    answer = client.post("/api/creations", json={**order(sent(client)), **changes})
+    assert answer.status_code == status
+    assert answer.json()["detail"]
+    assert not list(work.glob("panel/creations/*"))
+
+
+def test_it_begins_stops_goes_on_and_is_forgotten(client: httpx.Client, work: Path) -> None:
+    assert client.post("/api/creations", json=order(sent(client))).json()["state"] == "running"
+    assert client.post("/api/creations", json=order(sent(client), name="eva")).status_code == 409, "one at a time"
+    deadline_s = time.monotonic() + 60
+    while client.get("/api/creations/ada").json()["step"] != "1/12 Looking through the video":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    assert client.get("/api/creations/ada/picture").status_code == 404
+    assert client.post("/api/creations/ada/delete").status_code == 409
+    assert client.post("/api/creations/ada/cancel").json()["state"] == "cancelled"
+    assert client.post("/api/creations", json=order(sent(client))).status_code == 422, "it has been begun"
+    assert client.post("/api/creations/ada/resume").json()["state"] == "running"
+
+
+def test_after_a_restart_it_waits_to_be_gone_on_with(client: httpx.Client, work: Path) -> None:
+    assert [(job["id"], job["state"]) for job in client.get("/api/creations").json()] == [("ada", "cancelled")]
+    assert client.post("/api/creations/ada/delete").status_code == 200
+    assert client.get("/api/creations").json() == []
+    assert not list(work.glob("panel/creations/*"))
+    assert client.get("/api/creations/ada").status_code == 404
+    assert client.post("/api/creations/..%2fada/delete").status_code in (400, 404)
