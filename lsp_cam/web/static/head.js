@@ -3,7 +3,7 @@ import { newest, post } from "./api.js";
 import { at, complain, make, pressing, say, write } from "./dom.js";
 import { giveBack, turnTo } from "./portrait.js";
 
-const POSES = [["yaw", "Sideways", 30], ["pitch", "Up and down", 20], ["roll", "Tilt", 20]];
+const POSES = [["yaw", "Sideways", 15], ["pitch", "Up and down", 10], ["roll", "Tilt", 10]];
 const MANNERS = [["mouth", "Mouth opens", 2], ["shoulders", "Shoulders move", 3], ["blinks", "Blinks", 3]];
 const WORDS = { auto: "The speech moves the head.", fixed: "You hold the head.", hold: "The head is held still.", track: "The head follows a track." };
 const behave = newest("/api/manner", complain);

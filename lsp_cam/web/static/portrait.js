@@ -2,8 +2,8 @@
 import { newest, post } from "./api.js";
 import { at, complain, pressing, say, write } from "./dom.js";
 
-const TURN_DEG = 70; // across the whole portrait
-const MOST = { yaw_deg: 30, pitch_deg: 20 };
+const TURN_DEG = 45; // across the whole portrait
+const MOST = { yaw_deg: 15, pitch_deg: 10, roll_deg: 10 }; // beyond, pictures of most subjects fall apart
 const STEP_DEG = 2;
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const SWITCHES = { mute: "muted", pause: "paused", mirror: "mirror" };
@@ -20,7 +20,7 @@ export function watch(seen) {
 
 export function turnTo(yaw, pitch, roll = now.head?.roll_deg ?? 0) {
   const within = (value, most) => Math.max(-most, Math.min(most, value));
-  const pose = { mode: "fixed", yaw_deg: within(yaw, MOST.yaw_deg), pitch_deg: within(pitch, MOST.pitch_deg), roll_deg: within(roll, 20) };
+  const pose = { mode: "fixed", yaw_deg: within(yaw, MOST.yaw_deg), pitch_deg: within(pitch, MOST.pitch_deg), roll_deg: within(roll, MOST.roll_deg) };
   turned = performance.now();
   now.mode = "fixed";
   now.head = { ...now.head, ...pose };

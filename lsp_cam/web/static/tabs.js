@@ -3,6 +3,8 @@ import { at } from "./dom.js";
 
 const tabs = [...at("tabs").children];
 
+const address = (tab) => `#tab=${tab.getAttribute("aria-controls")}`; // no element's id, or the page would jump to it
+
 function choose(tab) {
   for (const other of tabs) {
     const chosen = other === tab;
@@ -10,8 +12,7 @@ function choose(tab) {
     other.tabIndex = chosen ? 0 : -1;
     at(other.getAttribute("aria-controls")).hidden = !chosen;
   }
-  tab.scrollIntoView({ block: "nearest", inline: "nearest" });
-  history.replaceState(null, "", `#${tab.getAttribute("aria-controls")}`);
+  history.replaceState(null, "", address(tab));
   at(tab.getAttribute("aria-controls")).dispatchEvent(new Event("chosen"));
 }
 
@@ -27,5 +28,5 @@ export function startTabs() {
       next.focus();
     });
   }
-  choose(tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash) ?? tabs[0]);
+  choose(tabs.find((tab) => address(tab) === location.hash) ?? tabs[0]);
 }
