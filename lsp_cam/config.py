@@ -4,6 +4,7 @@ subject = "may"
 camera = "preview"
 fps = 25
 size = "1280x720"
+fill = "#203040"
 """
 
 from __future__ import annotations
@@ -23,6 +24,16 @@ from .packets import MOTION_FPS
 
 MIN_SIDE_PX = 64
 MAX_SIDE_PX = 4096
+BLUR = "blur"
+COLOURS = {
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "grey": (96, 96, 96),
+    "green": (0, 177, 64),
+    "blue": (0, 71, 187),
+}
+"""Named fills, RGB; green and blue are those of studio screens, which other programs can cut out."""
+COLOUR_PATTERN = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 SIZE_PATTERN = re.compile(r"([0-9]{1,5})(?:\s*[xX×]\s*([0-9]{1,5}))?")
 
 
@@ -37,6 +48,16 @@ def parse_size(value: str) -> tuple[int, int]:
     if width % 2 or height % 2:
         raise UsageError(f"The size {value} is odd: video needs an even number of pixels both ways.")
     return width, height
+
+
+def colour_of(fill: str) -> tuple[int, int, int] | None:
+    """The colour (R, G, B) that `fill` names, as `grey`, `#345` or `#334455`; None if it names none."""
+    match = COLOUR_PATTERN.fullmatch(fill)
+    if not match:
+        return COLOURS.get(fill)
+    digits = match[1] if len(match[1]) == 6 else "".join(2 * digit for digit in match[1])
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
 
 
 def _size(value: str) -> str:
@@ -54,6 +75,8 @@ class RunSettings(BaseModel):
     mic_out: Literal["auto", "on", "none"] = "auto"
     fps: Annotated[int, Field(ge=1, le=MOTION_FPS)] = 30
     size: Annotated[str, AfterValidator(_size)] | None = None
+    fill: Annotated[str, Field(min_length=1)] = BLUR
+    camera_format: Literal["auto", "i420", "nv12", "yuy2"] = "auto"
     mirror: bool = False
     engine: str | None = None
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

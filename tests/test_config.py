@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lsp_cam import folders
-from lsp_cam.config import RunSettings, load, parse_size
+from lsp_cam.config import RunSettings, colour_of, load, parse_size
 from lsp_cam.errors import UsageError
 
 
@@ -39,6 +39,8 @@ def test_a_file(tmp_path: Path) -> None:
         ("port = 70000", ("port",)),
         ('size = "big"', ("big", "1280x720")),
         ("size = 720", ("size",)),
+        ('fill = ""', ("fill",)),
+        ('camera_format = "mjpg"', ("camera_format", "nv12")),
         ("[subject]\nname = 1", ("subject",)),
         ("subject = ", ("TOML", "delete")),
         ("a = " + "[" * 5000, ("TOML",)),
@@ -135,3 +137,11 @@ def test_without_a_checkout(no_home: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_install_command_of_a_checkout() -> None:
     assert folders.install_command("train").endswith(f"-m pip install -e '{folders.checkout()}[train]'")
+
+
+def test_colours() -> None:
+    assert colour_of("#345") == colour_of("#334455") == (0x33, 0x44, 0x55)
+    assert colour_of("#AbCdEf") == (0xAB, 0xCD, 0xEF)
+    assert colour_of("white") == (255, 255, 255)
+    for other in ("blur", "#12", "#1234567", "room.jpg", "334455"):
+        assert colour_of(other) is None

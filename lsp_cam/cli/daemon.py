@@ -43,7 +43,15 @@ def start(
         str | None, typer.Option(help="LSP Mic, the voice in time with the picture: auto, on, or none.")
     ] = None,
     fps: Annotated[int | None, typer.Option(help="Pictures per second, up to 60.")] = None,
-    size: Annotated[str | None, typer.Option(help="Picture size, like 1280x720. Default: the subject's own.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Picture size, like 1280x720 (a virtual camera's default) or 720.")
+    ] = None,
+    fill: Annotated[
+        str | None, typer.Option(help="What fills a frame of another shape: blur, a colour, or a picture.")
+    ] = None,
+    camera_format: Annotated[
+        str | None, typer.Option(help="Pixels of the virtual camera: auto, i420, nv12 or yuy2.")
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="What runs the networks.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for the renderer.")] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Exchange left and right.")] = None,
@@ -60,7 +68,8 @@ def start(
 
     settings = load().override(
         {"subject": subject, "mic": mic, "camera": camera, "mic_out": mic_out, "fps": fps, "size": size,
-         "engine": engine, "threads": threads, "mirror": mirror, "seed": seed, "badge": badge, "port": port}
+         "fill": fill, "camera_format": camera_format, "engine": engine, "threads": threads, "mirror": mirror,
+         "seed": seed, "badge": badge, "port": port}
     )  # fmt: skip
     options = StartOptions(settings=settings, loop=loop, waived=right).with_absolute_paths()
     if foreground:

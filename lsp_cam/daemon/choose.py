@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..assets import sample_speech
 from ..backends.base import Engine
 from ..backends.choose import open_engine
+from ..config import RunSettings
 from ..devices.base import AudioSink, AudioSource, FrameSink
 from ..devices.microphone import Microphone
 from ..devices.null import NullSink
@@ -67,7 +68,7 @@ def choose(options: StartOptions, store: Store) -> Cast:
     subject = store.get(settings.subject) if settings.subject else store.default()
     consent = permit(subject, "live", waived=options.waived)
     open_source, unheard = _microphone(settings.mic, options.loop)
-    camera, is_device, unseen = _camera(settings.camera, subject)
+    camera, is_device, unseen = _camera(settings, subject)
     voice, unspoken = _voice(settings.mic_out)
     engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
     return Cast(subject, engine, open_source, camera, is_device, voice, (*unheard, *unseen, *unspoken), consent)
@@ -108,8 +109,9 @@ def _voice(mic_out: str) -> tuple[AudioSink | None, tuple[str, ...]]:
         return None, (f"No virtual microphone: others will hear you before they see you speak. {error}",)
 
 
-def _camera(camera: str, subject: Subject) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
+def _camera(settings: RunSettings, subject: Subject) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
     """The camera, whether it is a device, and what is missing."""
+    camera = settings.camera
     if camera == PREVIEW:
         return None, False, ()
     if camera == NONE:
@@ -123,4 +125,5 @@ def _camera(camera: str, subject: Subject) -> tuple[FrameSink | None, bool, tupl
         if camera != AUTO:
             raise
         return None, False, (f"No virtual camera: the portrait shows on the preview page only. {error}",)
-    return VirtualCamera(wanted), True, ()
+    layout = None if settings.camera_format == AUTO else settings.camera_format
+    return VirtualCamera(wanted, layout=layout), True, ()

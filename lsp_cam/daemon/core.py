@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..devices.backdrop import Backdrop
 from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
 from ..devices.fit import Fitter, even
 from ..devices.preview import PreviewSink
@@ -39,10 +40,11 @@ UNTIL_SEEN_S = 0.09  # what rendering and the camera's clock add, as a rule; mea
 
 @dataclass(frozen=True)
 class Settings:
-    """How to show: pictures per second, their size (None: the subject's own), mirrored or not."""
+    """How to show: pictures per second, their size (None: the subject's own), what fills it, mirrored or not."""
 
     fps: int = 30
     size: tuple[int, int] | None = None
+    backdrop: Backdrop | None = None
     mirror: bool = False
 
 
@@ -85,7 +87,8 @@ class Daemon:
         self.due: DuePictures[Due] = DuePictures()
         self.rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * settings.fps)
         self.listener = Listener(Show.begin(pipeline), settings.fps, self.due, self.clock, self.outlets.recording)
-        self.camera = Camera(idle, settings.mirror, loader.badge_of(subject))
+        fitter = Fitter(*self.size, settings.backdrop)
+        self.camera = Camera(idle, fitter, settings.mirror, loader.badge_of(subject))
         self.voice_sink = voice_sink
         expected_s = pipeline.look_ahead_samples / SAMPLE_RATE_HZ + UNTIL_SEEN_S
         self.voice = Voice(self.listener.history, self.clock, expected_s)
@@ -97,6 +100,13 @@ class Daemon:
     def begin(self) -> None:
         """Go on air. Raises DeviceError if a device cannot be opened."""
         self.outlets.open(*self.size, self.settings.fps)
+
+        def period_s() -> float:
+            return 1 / self.settings.fps
+
+        run, stop = self._crew.run, self.stop
+        # At once: a browser gives a camera up that is open and sends nothing.
+        run("camera", lambda: film(self.rendered, self.camera, self.outlets, self.clock, period_s, stop))
         # Last, so that no speech piles up before anybody listens.
         source = self._source = SwitchedSource(self._open_source())
         blocks: Blocks = queue.Queue(QUEUED_BLOCKS)
@@ -104,11 +114,6 @@ class Daemon:
         def unheard_s() -> float:
             return blocks.qsize() * BLOCK_S
 
-        def period_s() -> float:
-            return 1 / self.settings.fps
-
-        run, stop = self._crew.run, self.stop
-        run("camera", lambda: film(self.rendered, self.camera, self.outlets, self.clock, period_s, stop))
         run(
             "render",
             lambda: render(self.due, self.rendered, self._wanted, unheard_s, self.loader.badge_of, period_s, stop),
@@ -209,6 +214,7 @@ class Daemon:
             self.settings = before
             raise
         self.size, self.listener.fps = (width, height), settings.fps
+        self.camera.fitter = Fitter(width, height, settings.backdrop)
 
     def mute(self, muted: bool) -> None:
         """Let the portrait hear silence, or the microphone again."""
@@ -220,7 +226,7 @@ class Daemon:
 
     def snapshot(self) -> UInt8:
         """What the camera shows now, (H, W, 3) RGB."""
-        return Fitter(*self.size).fit(self.camera.shown.pixels).copy()
+        return Fitter(*self.size, self.settings.backdrop).fit(self.camera.shown.pixels).copy()
 
     def _load(self, find: Callable[[], Subject]) -> tuple[Pipeline, UInt8]:
         """A pipeline that is ready, and its idle portrait. The renderer's threads are started here, and give way."""

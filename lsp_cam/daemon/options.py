@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..config import RunSettings
+from ..config import BLUR, RunSettings, colour_of
 
 AUTO = "auto"
 PREVIEW = "preview"
@@ -33,10 +33,11 @@ class StartOptions(BaseModel):
 
     def with_absolute_paths(self) -> StartOptions:
         """The same, good in any working folder."""
-        mic, camera = self.settings.mic, self.settings.camera
+        mic, camera, fill = self.settings.mic, self.settings.camera, self.settings.fill
         update = {
             "mic": str(_absolute(mic)) if is_audio_file(mic) else mic,
             "camera": str(_absolute(camera)) if is_video_file(camera) else camera,
+            "fill": str(_absolute(fill)) if is_picture_file(fill) else fill,
         }
         return self.model_copy(update={"settings": self.settings.model_copy(update=update)})
 
@@ -49,6 +50,11 @@ def is_audio_file(mic: str) -> bool:
 def is_video_file(camera: str) -> bool:
     """Whether a camera is meant to be a file to write."""
     return camera.lower().endswith(VIDEO_SUFFIXES)
+
+
+def is_picture_file(fill: str) -> bool:
+    """Whether a fill is meant to be a picture."""
+    return fill != BLUR and colour_of(fill) is None
 
 
 def _absolute(path: str) -> Path:

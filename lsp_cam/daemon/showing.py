@@ -10,6 +10,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from ..devices.fit import Fitter
 from ..packets import SAMPLE_RATE_HZ, UInt8, frame_start_sample
 from ..subject import Subject
 from ..trust.marks import Marker
@@ -67,15 +68,18 @@ def render(
 class Camera:
     """What the camera shows now, and how well it keeps its rate. The camera worker writes, anybody reads.
 
-    Pictures are marked here, after they were turned, so that the words can be read.
+    Pictures are turned, fitted into the frame and marked here, once each, in this order: what is written in the
+    backdrop and the words of the mark can be read.
     """
 
-    def __init__(self, idle: UInt8, mirror: bool, badge: str = "") -> None:
+    def __init__(self, idle: UInt8, fitter: Fitter, mirror: bool, badge: str = "") -> None:
         self.mirror = mirror
+        self.fitter = fitter
         self.paused = False
         self.watched_since_s: float | None = None
         self._marker = Marker()
-        self.shown = self._faced(Picture(idle, None, badge))
+        self._fitted_by, self._rendered = fitter, Picture(idle, None, badge)
+        self.shown = self._faced(self._rendered)
         self.sent = 0
         self.repeated = 0
         self.missed = 0
@@ -90,8 +94,14 @@ class Camera:
 
     def turn(self, rendered: Picture) -> None:
         """Show a new picture from now on."""
+        self._rendered = rendered
         self.shown = self._faced(rendered)
         self.fresh.tick()
+
+    def refit(self) -> None:
+        """Show the same picture in the frame that is wanted now, if that has changed."""
+        if self._fitted_by is not self.fitter:
+            self.shown = self._faced(self._rendered)
 
     def count(self, new: bool, captured_s: float | None, sent_s: float) -> None:
         """A picture went out at `sent_s`; `captured_s`: when the first sample that it shows was captured."""
@@ -104,8 +114,9 @@ class Camera:
                 self.delays.add(captured_s, self.shown.made, sent_s)
 
     def _faced(self, picture: Picture) -> Picture:
+        self._fitted_by = self.fitter
         pixels = np.asarray(cv2.flip(picture.pixels, 1), np.uint8) if self.mirror else picture.pixels
-        return replace(picture, pixels=self._marker.mark(pixels, picture.badge))
+        return replace(picture, pixels=self._marker.mark(self._fitted_by.fit(pixels), picture.badge))
 
 
 def film(
@@ -124,6 +135,7 @@ def film(
         picture = None if camera.paused else rendered.take()
         if picture is not None:
             camera.turn(picture)
+        camera.refit()
         shown = camera.shown
         if outlets.send(shown.pixels, shown.frame):
             captured_s = None if shown.frame is None else clock.time_of(frame_start_sample(shown.frame))

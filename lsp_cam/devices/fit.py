@@ -1,4 +1,4 @@
-"""A picture of one shape in a frame of another: whole, centred, over a blurred, darkened copy of itself."""
+"""A picture of one shape in a frame of another: whole, centred, before a backdrop."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..packets import UInt8
-
-BACKDROP_LIGHT = 0.45
-BACKDROP_ROWS = 36  # the backdrop is made this small, so blurring it costs next to nothing
+from .backdrop import Backdrop, Blurred, Place
 
 
 def even(size: int) -> int:
@@ -18,13 +16,17 @@ def even(size: int) -> int:
 
 
 class Fitter:
-    """Fits frames of any size into `width` x `height`. One thread; the answer is overwritten by the next call."""
+    """Fits frames of any size into `width` x `height`, before `backdrop` (None: their own edges, blurred).
 
-    def __init__(self, width: int, height: int) -> None:
+    One thread; the answer is overwritten by the next call.
+    """
+
+    def __init__(self, width: int, height: int, backdrop: Backdrop | None = None) -> None:
         if not (2 <= width <= 8192 and 2 <= height <= 8192):
             raise DeviceError(f"A frame of {width}x{height} pixels is not possible. Choose 2 to 8192 each way.")
         self.width = width
         self.height = height
+        self._backdrop = backdrop or Blurred()
         self._canvas = np.zeros((height, width, 3), np.uint8)
 
     def fit(self, rgb: UInt8) -> UInt8:
@@ -38,27 +40,10 @@ class Fitter:
             return rgb
         scale = min(self.width / rgb.shape[1], self.height / rgb.shape[0])
         inner = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-        if inner != (self.width, self.height):
-            self._fill(rgb, inner)
-        x, y = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
+        place = Place((self.width - inner[0]) // 2, (self.height - inner[1]) // 2, *inner)
         how = cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR  # INTER_AREA costs 5 ms where LINEAR costs 0.5
         picture = rgb if scale == 1 else cv2.resize(rgb, inner, None, 0, 0, how)
-        self._canvas[y : y + inner[1], x : x + inner[0]] = picture
+        self._canvas[place.top : place.top + inner[1], place.left : place.left + inner[0]] = picture
+        if inner != (self.width, self.height):
+            self._backdrop.paint(self._canvas, place)
         return self._canvas
-
-    def _fill(self, rgb: UInt8, inner: tuple[int, int]) -> None:
-        """Paint the backdrop, but only the two strips that the picture leaves free."""
-        rows = min(BACKDROP_ROWS, self.height)
-        small = cv2.resize(rgb, (max(2, rows * self.width // self.height), rows), None, 0, 0, cv2.INTER_AREA)
-        small = cv2.convertScaleAbs(cv2.GaussianBlur(small, (0, 0), 2.0), None, BACKDROP_LIGHT, 0.0)
-        width, height = inner
-        if width < self.width:
-            columns = -(-(self.width - width) // 2)
-            part = max(1, round(small.shape[1] * columns / self.width))
-            self._canvas[:, :columns] = cv2.resize(small[:, :part], (columns, self.height))
-            self._canvas[:, -columns:] = cv2.resize(small[:, -part:], (columns, self.height))
-        else:
-            lines = -(-(self.height - height) // 2)
-            part = max(1, round(small.shape[0] * lines / self.height))
-            self._canvas[:lines] = cv2.resize(small[:part], (self.width, lines))
-            self._canvas[-lines:] = cv2.resize(small[-part:], (self.width, lines))

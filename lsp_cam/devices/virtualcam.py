@@ -12,15 +12,15 @@ from ..packets import UInt8
 from . import v4l2
 from .base import Closing
 from .fit import Fitter, even
+from .pixels import BY_FOURCC, FORMATS, I420
 
 LABEL = "LSP Cam"
+USUAL_SIZE = (1280, 720)
 CHECK_S = 1.0
 DEVICE_FOLDER = "/dev/"
 
-_LINUX = (
-    'Load it: sudo modprobe v4l2loopback exclusive_caps=1 card_label="LSP Cam" '
-    "(first: sudo apt install v4l2loopback-dkms v4l2loopback-utils)"
-)
+_LOAD = 'sudo modprobe v4l2loopback exclusive_caps=1 card_label="LSP Cam"'
+_LINUX = f"Load it: {_LOAD} (first: sudo apt install v4l2loopback-dkms v4l2loopback-utils)"
 _WINDOWS = "Install OBS Studio 28 or newer (https://obsproject.com); start it once and press Start Virtual Camera."
 _MACOS = "Install OBS Studio 30 or newer (https://obsproject.com); start it once, press Start Virtual Camera, stop it."
 
@@ -44,15 +44,15 @@ def find_camera(wanted: str | None = None) -> str | None:
     listed = ", ".join(f"{d.path} ({d.label})" for d in devices)
     if wanted is None:
         fitting = [d for d in devices if d.label == LABEL] + devices
-        free = [d for d in fitting if not d.taken]
-        if not free:
+        free = next((d for d in fitting if not v4l2.is_fed(d)), None)
+        if free is None:
             raise DeviceError(f"Another program feeds every virtual camera: {listed}. Stop it, or load one more.")
-        return str(free[0].path)
+        return str(free.path)
     fitting = [d for d in devices if _fits(d, wanted)]
     if len(fitting) != 1:
         what = "Several virtual cameras fit" if fitting else "There is no virtual camera"
         raise DeviceError(f"{what} '{wanted}'. There are: {listed}. Give the path of one.")
-    if fitting[0].taken:
+    if v4l2.is_fed(fitting[0]):
         raise DeviceError(f"Another program feeds {fitting[0].path} ({fitting[0].label}). Stop it, or choose another.")
     return str(fitting[0].path)
 
@@ -70,14 +70,17 @@ def check_camera(wanted: str | None = None) -> str:
 class VirtualCamera(Closing):
     """A virtual camera (see `base.FrameSink`); it is looked for when it is opened, so a lost one can be opened again.
 
-    `device` as in `find_camera`; `backend` is one of pyvirtualcam's, None tries all.
+    `device` as in `find_camera`; `backend` is one of pyvirtualcam's, None tries all; `layout` is one of `FORMATS`,
+    None takes what suits most. A device that is held to a size and a format, by a program that reads it or by its
+    owner, is given these: frames are fitted to it.
     """
 
     wants_frames = True
 
-    def __init__(self, device: str | None = None, *, backend: str | None = None) -> None:
+    def __init__(self, device: str | None = None, *, backend: str | None = None, layout: str | None = None) -> None:
         self._wanted = device
         self._backend = backend
+        self._layout = self._given = I420 if layout is None else FORMATS[layout]
         self._camera: Any = None
         self._fitter: Fitter | None = None
         self._checked_s = 0.0
@@ -89,17 +92,38 @@ class VirtualCamera(Closing):
             known = ", ".join(pyvirtualcam.camera.BACKENDS)
             raise DeviceError(f"There is no camera backend '{self._backend}' here. There are: {known}.")
         device = find_camera(self._wanted)
+        self._layout = self._given
+        self._camera = self._opened(device, even(width), even(height), fps)
+        self._hold_to_device(fps)
+        self._checked_s = time.monotonic()
+
+    def _opened(self, device: str | None, width: int, height: int, fps: float) -> Any:
+        pyvirtualcam = _load()
         for loopback in v4l2.loopbacks():
             if str(loopback.path) == device:
                 v4l2.mend(loopback)
-        self._fitter = Fitter(even(width), even(height))
+        self._fitter = Fitter(width, height)
+        layout = pyvirtualcam.PixelFormat[self._layout.name]
         try:
-            self._camera = pyvirtualcam.Camera(
-                self._fitter.width, self._fitter.height, fps, device=device, backend=self._backend
-            )
+            return pyvirtualcam.Camera(width, height, fps, fmt=layout, device=device, backend=self._backend)
         except (RuntimeError, ValueError, OSError) as error:
             raise DeviceError(_explain(device, str(error))) from error
-        self._checked_s = time.monotonic()
+
+    def _hold_to_device(self, fps: float) -> None:
+        """Open the camera again as the device wants it, if that is not how it was opened."""
+        device = self._camera.device
+        shape = v4l2.shape_of(device) if device.startswith(DEVICE_FOLDER) else None
+        if shape is None:
+            return
+        width, height, fourcc = shape
+        layout = BY_FOURCC.get(fourcc)
+        if (width, height, layout) == (self._camera.width, self._camera.height, self._layout):
+            return
+        self.close()
+        if layout is None or width % 2 or height % 2:
+            raise DeviceError(_held(device, width, height, fourcc))
+        self._layout = layout
+        self._camera = self._opened(device, width, height, fps)
 
     def send(self, rgb: UInt8) -> None:
         """Show a frame. Raises DeviceLost if the device is gone."""
@@ -107,7 +131,7 @@ class VirtualCamera(Closing):
             raise DeviceError("The virtual camera got a frame before it was opened.")
         self._check()
         try:
-            self._camera.send(self._fitter.fit(rgb))
+            self._camera.send(self._layout.encode(self._fitter.fit(rgb)))
         except (RuntimeError, OSError) as error:
             raise DeviceLost(f"The virtual camera does not take frames any more ({error}). {remedy()}") from error
 
@@ -147,6 +171,14 @@ def _load() -> Any:
     except ImportError as error:
         raise DeviceError(f"pyvirtualcam does not load ({error}). Install it: pip install pyvirtualcam") from error
     return pyvirtualcam
+
+
+def _held(device: str, width: int, height: int, fourcc: bytes) -> str:
+    name = fourcc.decode("ascii", "replace").strip("\0 ")
+    return (
+        f"{device} is held to {width}x{height} {name}, which lsp-cam does not write. Close the programs that use it, "
+        f"or load it anew: sudo modprobe -r v4l2loopback; then: {_LOAD}"
+    )
 
 
 def _explain(device: str | None, message: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 
 from ..config import parse_size
 from ..daemon.choose import open_camera, open_microphone
-from ..daemon.core import Daemon, Settings
+from ..daemon.core import Daemon
 from ..daemon.hearing import Hearing, listen
 from ..daemon.report import report
 from ..daemon.status import CameraStatus, MicrophoneStatus
@@ -55,7 +57,7 @@ def changing(daemon: Daemon, url: str) -> APIRouter:
         now = daemon.settings
         size = parse_size(request.size) if request.size else now.size
         chosen = daemon.outlets.camera if request.camera is None else open_camera(request.camera)
-        daemon.reframe(Settings(request.fps or now.fps, size, now.mirror), chosen)
+        daemon.reframe(replace(now, fps=request.fps or now.fps, size=size), chosen)
         return report(daemon, url).camera
 
     _add_steering(api, daemon)

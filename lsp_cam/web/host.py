@@ -21,6 +21,8 @@ from ..daemon.loading import Loader
 from ..daemon.memory import Memory
 from ..daemon.options import StartOptions, State
 from ..daemon.runtime import Contact, Record, Runtime
+from ..devices.backdrop import backdrop_of
+from ..devices.virtualcam import USUAL_SIZE
 from ..errors import DaemonError, LspCamError
 from ..folders import state_folder
 from ..store import Store
@@ -76,16 +78,19 @@ class Host:
 
     def _prepare(self) -> Daemon:
         settings = self.options.settings
+        backdrop = backdrop_of(settings.fill)
         store = Store()
         cast = choose(self.options, store)
         self.subject, self.notices = cast.subject.name, cast.notices
+        # Meetings ask cameras for 16:9; whoever is shown, the device keeps this size
+        size = settings.size_px or (USUAL_SIZE if cast.camera_is_device else None)
         self._record("starting", f"Loading {cast.subject.manifest.title}. {cast.consent}")
         return Daemon(
             cast.subject,
             Loader(store, cast.engine, settings.seed, settings.badge),
             cast.open_source,
             cast.camera,
-            Settings(settings.fps, settings.size_px, settings.mirror),
+            Settings(settings.fps, size, backdrop, settings.mirror),
             camera_is_device=cast.camera_is_device,
             voice_sink=cast.voice,
             memory=Memory(state_folder() / LIKINGS),

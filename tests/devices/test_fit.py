@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+from lsp_cam.devices.backdrop import backdrop_of
 from lsp_cam.devices.fit import Fitter, even
-from lsp_cam.errors import DeviceError
+from lsp_cam.errors import DeviceError, UsageError
 
 from .media import picture
 
@@ -18,23 +22,60 @@ def test_even() -> None:
     assert [even(n) for n in (1, 2, 3, 720, 721)] == [2, 2, 2, 720, 720]
 
 
-def test_a_square_portrait_in_a_wide_frame_keeps_every_pixel_between_darker_sides() -> None:
+def test_a_square_portrait_in_a_wide_frame_goes_on_in_its_sides_which_are_blurred_and_darker_outwards() -> None:
     portrait = np.full((72, 72, 3), 200, np.uint8)
     portrait[::9] = (10, 120, 240)
     wide = Fitter(128, 72).fit(portrait)
     assert wide.shape == (72, 128, 3)
-    assert np.array_equal(wide[:, 28:100], portrait)
-    for side in (wide[:, :28], wide[:, 100:]):
-        assert 0.3 < side.mean() / portrait.mean() < 0.6
-        assert np.abs(np.diff(side.astype(int), axis=0)).max() < 30  # blurred
+    assert np.array_equal(wide[:, 32:96], portrait[:, 4:68]), "but for the seam, the picture is whole"
+    for side in (wide[:, :28], wide[:, 100:][:, ::-1]):
+        assert np.abs(np.diff(side.astype(int), axis=0)).max() < 30, "blurred"
+        assert side[:, -1].mean() == pytest.approx(portrait.mean(), rel=0.03), "at the seam as light as the picture"
+        assert side[:, 0].mean() == pytest.approx(0.7 * portrait.mean(), rel=0.05)
+        assert np.all(np.diff(side.mean(axis=(0, 2))) >= 0)
+
+
+def test_the_sides_have_the_colours_of_the_edges() -> None:
+    portrait = np.zeros((72, 72, 3), np.uint8)
+    portrait[:, :36] = (200, 0, 0)
+    portrait[:, 36:] = (0, 0, 200)
+    wide = Fitter(128, 72).fit(portrait)
+    assert wide[:, :28, 2].max() == 0
+    assert wide[:, 100:, 0].max() == 0
+    tall = Fitter(72, 128).fit(portrait.transpose(1, 0, 2))
+    assert np.array_equal(tall, wide.transpose(1, 0, 2))
 
 
 def test_a_wide_picture_in_a_tall_frame() -> None:
     frame = np.full((90, 160, 3), 100, np.uint8)
     tall = Fitter(160, 200).fit(frame)
-    assert np.array_equal(tall[55:145], frame)
-    assert 30 < tall[:55].mean() < 60
-    assert 30 < tall[145:].mean() < 60
+    assert np.array_equal(tall[60:140], frame[5:85])
+    assert 70 <= tall[0].min() <= tall[54].max() <= 100
+    assert 70 <= tall[199].min() <= tall[145].max() <= 100
+
+
+def test_a_colour_and_a_chosen_picture(tmp_path: Path) -> None:
+    portrait = np.full((72, 72, 3), 200, np.uint8)
+    wide = Fitter(128, 72, backdrop_of("#102030")).fit(portrait)
+    assert np.array_equal(wide[:, 28:100], portrait)
+    assert np.array_equal(np.unique(wide[:, :28].reshape(-1, 3), axis=0), [(16, 32, 48)])
+    assert np.array_equal(wide[:, :28], wide[:, 100:])
+    rows = np.zeros((720, 900, 3), np.uint8)
+    rows[:, :, 0] = np.arange(900) // 4
+    cv2.imwrite(str(tmp_path / "room.png"), rows[..., ::-1])
+    covered = Fitter(128, 72, backdrop_of(str(tmp_path / "room.png"))).fit(portrait)
+    assert np.array_equal(covered[:, 28:100], portrait)
+    assert covered[0, 0, 0] < 4, "a flatter frame: cut above and below, not at the sides"
+    assert covered[71, 127, 0] > 220
+
+
+def test_what_cannot_fill(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.png.*cannot be read.*--fill takes blur, a colour like"):
+        backdrop_of(str(tmp_path / "nowhere.png"))
+    for content in (b"", b"text"):
+        (tmp_path / "text.png").write_bytes(content)
+        with pytest.raises(UsageError, match="is not a picture"):
+            backdrop_of(str(tmp_path / "text.png"))
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (720, 1280), (1920, 1080), (32, 32), (200, 2), (3, 501)])
@@ -56,6 +97,8 @@ def test_a_reused_frame_shows_nothing_of_the_last_picture() -> None:
     fitter = Fitter(128, 72)
     fitter.fit(np.full((72, 72, 3), 255, np.uint8))
     assert not fitter.fit(np.zeros((72, 72, 3), np.uint8)).any()
+    fitter.fit(np.full((60, 128, 3), 255, np.uint8))
+    assert not fitter.fit(np.zeros((72, 72, 3), np.uint8)).any(), "nor when the free places are others"
     assert not Fitter(128, 72).fit(np.zeros((500, 300, 3), np.uint8)).any()
 
 

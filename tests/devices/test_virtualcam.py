@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 import pytest
 import pyvirtualcam.camera
+from pyvirtualcam.util import encode_fourcc
 
 from lsp_cam.devices import catalogue, v4l2, virtualcam
+from lsp_cam.devices.fit import Fitter
 from lsp_cam.devices.v4l2 import Loopback
 from lsp_cam.devices.virtualcam import VirtualCamera, check_camera, find_camera
 from lsp_cam.errors import DeviceError, DeviceLost
@@ -77,7 +82,8 @@ def test_frames_arrive_fitted_on_the_camera_of_our_name(backend: type[Backend], 
     camera.close()
 
 
-def test_finding(devices: list[Loopback]) -> None:
+def test_finding(devices: list[Loopback], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(v4l2, "is_fed", lambda device: device.taken)
     assert find_camera() == str(devices[1].path)
     assert find_camera("obs") == find_camera("0") == find_camera(str(devices[0].path)) == str(devices[0].path)
     with pytest.raises(DeviceError, match=r"no virtual camera 'webcam'\. There are: .*video0 \(OBS\), .*LSP Cam"):
@@ -92,6 +98,66 @@ def test_finding(devices: list[Loopback]) -> None:
     devices.append(Loopback(Path("/dev/video8"), "obs 2"))
     with pytest.raises(DeviceError, match="Several virtual cameras fit 'OBS'"):
         find_camera("OBS")
+
+
+def test_a_device_that_only_seems_to_be_fed_is_free(devices: list[Loopback], monkeypatch: pytest.MonkeyPatch) -> None:
+    devices[1] = Loopback(devices[1].path, "LSP Cam", writable=False, taken=True)
+    monkeypatch.setattr(v4l2, "is_fed", lambda device: False)
+    assert find_camera() == find_camera("LSP") == str(devices[1].path)
+
+
+def test_whether_frames_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "video0"
+    os.mkfifo(path)
+    device = Loopback(path, "LSP Cam", writable=False, taken=True)
+    holder = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    over = threading.Event()
+
+    def feed() -> None:
+        while not over.wait(0.02):
+            os.write(holder, b"frame")
+
+    monkeypatch.setattr(v4l2, "FED_S", 0.2)
+    assert not v4l2.is_fed(Loopback(path, "LSP Cam"))
+    assert not v4l2.is_fed(device), "nothing comes"
+    os.write(holder, b"x")
+    assert not v4l2.is_fed(device), "an old frame"
+    monkeypatch.setattr(v4l2, "FED_S", 20.0)
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    assert v4l2.is_fed(device)
+    over.set()
+    feeder.join()
+    os.close(holder)
+    assert v4l2.is_fed(Loopback(tmp_path / "locked", "LSP Cam", writable=False, taken=True)), "in doubt it is"
+
+
+def test_a_device_that_is_held_to_a_format_gets_that(
+    backend: type[Backend], devices: list[Loopback], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(virtualcam, "DEVICE_FOLDER", f"{tmp_path}/")
+    held = (128, 72, b"YUYV")
+    monkeypatch.setattr(v4l2, "shape_of", lambda path: held)
+    with VirtualCamera() as camera:
+        camera.open(640, 480, 30)
+        assert len(backend.opened) == 1
+        assert "128x72" in camera.describe()
+        camera.send(picture(5))
+        back = cv2.cvtColor(backend.sent[0].reshape(72, 128, 2), cv2.COLOR_YUV2RGB_YUY2)
+        assert np.abs(back[:, 32:96].astype(int) - Fitter(128, 72).fit(picture(5))[:, 32:96]).mean() < 3
+        held = (640, 480, b"YU12")
+        camera.close()
+        camera.open(640, 480, 30)
+        assert "640x480" in camera.describe(), "not held any more"
+    held = (640, 480, b"MJPG")
+    with pytest.raises(DeviceError, match=r"held to 640x480 MJPG.*Close the programs"):
+        camera.open(640, 480, 30)
+    with VirtualCamera(layout="nv12") as camera:
+        held = (64, 64, b"NV12")
+        camera.open(64, 64, 30)
+        assert backend.opened[0]["fourcc"] == encode_fourcc("NV12")
+        camera.send(picture(5))
+        assert backend.sent[1].size == 64 * 64 * 3 // 2
 
 
 def test_none_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -146,9 +212,7 @@ def test_other_systems_leave_the_choice_to_pyvirtualcam(
         check_camera()
 
 
-def test_only_a_device_that_is_neither_writable_nor_readable_is_mended(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_only_a_device_that_is_not_writable_is_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import fcntl
 
     calls: list[int] = []
@@ -156,7 +220,6 @@ def test_only_a_device_that_is_neither_writable_nor_readable_is_mended(
     path = tmp_path / "video0"
     path.touch()
     v4l2.mend(Loopback(path, "LSP Cam", writable=True))
-    v4l2.mend(Loopback(path, "LSP Cam", writable=False, taken=True))
     assert calls == []
     v4l2.mend(Loopback(path, "LSP Cam", writable=False))
     assert calls == [0x40045612]
