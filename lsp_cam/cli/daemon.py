@@ -75,10 +75,11 @@ def start(
     if foreground:
         _run_here(options)
         return
-    from ..daemon.launch import launch
+    from ..daemon.launch import launched
 
-    _print_started(*launch(options, print_line))
-    print_line("It runs in the background. End it with: lsp-cam stop")
+    with launched(options, print_line) as daemon:
+        _print_started(*daemon)
+        print_line("It runs in the background. End it with: lsp-cam stop")
 
 
 def stop() -> None:

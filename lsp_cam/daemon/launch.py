@@ -6,33 +6,37 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import BinaryIO
 
 from ..errors import DaemonError, LspCamError, UsageError
 from .client import Client
 from .options import StartOptions
 from .runtime import Contact, Record, Runtime, already_running, log_file, log_folder
+from .signals import stopping_on_signals
 
 MODULE = "lsp_cam.web"
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.05
-TERMINATED = 143
 
 
-def launch(options: StartOptions, tell: Callable[[str], None]) -> tuple[Record, Contact]:
-    """Start a detached daemon; returns when its first picture is out. `tell` gets what it does meanwhile.
+@contextmanager
+def launched(options: StartOptions, tell: Callable[[str], None]) -> Iterator[tuple[Record, Contact]]:
+    """Start a detached daemon; the body runs when its first picture is out. `tell` gets what it does meanwhile.
 
-    Raises the error that kept it from running. Interrupted (Ctrl-C, SIGTERM), it takes the daemon down with it.
+    Raises the error that kept it from running. Interrupted (Ctrl-C, SIGTERM) at any moment until the body has ended,
+    it takes the daemon down and raises KeyboardInterrupt.
     """
     runtime = Runtime()
     if runtime.is_running():
         raise DaemonError(already_running(runtime.record()))
-    with _early_output() as output, _terminable():
+    interrupted = threading.Event()
+    # Only noted: an exception raised by the handler could hit between the daemon's birth and our knowing of it.
+    with _early_output() as output, stopping_on_signals(interrupted):
         process = subprocess.Popen(
             [sys.executable, "-m", MODULE, options.model_dump_json()],
             stdin=subprocess.DEVNULL,
@@ -41,7 +45,8 @@ def launch(options: StartOptions, tell: Callable[[str], None]) -> tuple[Record, 
             start_new_session=True,
         )
         try:
-            return _await_running(runtime, process, tell)
+            yield _await_running(runtime, process, tell, interrupted)
+            _heed(interrupted)
         except BaseException:
             _take_down(process)
             raise
@@ -67,7 +72,7 @@ def stop(runtime: Runtime, timeout_s: float = STOP_TIMEOUT_S) -> bool:
 
 
 def _await_running(
-    runtime: Runtime, process: subprocess.Popen[bytes], tell: Callable[[str], None]
+    runtime: Runtime, process: subprocess.Popen[bytes], tell: Callable[[str], None], interrupted: threading.Event
 ) -> tuple[Record, Contact]:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     told = None
@@ -86,8 +91,14 @@ def _await_running(
                 tell(told)
         if ended:
             raise DaemonError(_sudden_end(runtime, process, record if mine else None))
-        time.sleep(POLL_S)
+        interrupted.wait(POLL_S)
+        _heed(interrupted)
     raise DaemonError(f"lsp-cam did not start within {START_TIMEOUT_S:.0f} s. Look at {log_file()}.")
+
+
+def _heed(interrupted: threading.Event) -> None:
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def _error(record: Record) -> LspCamError:
@@ -144,17 +155,3 @@ def _early_output() -> Iterator[BinaryIO]:
         raise DaemonError(f"The log folder {log_folder()} cannot be written ({error.strerror}).") from None
     with os.fdopen(handle, "wb") as file:
         yield file
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM becomes an exception, as Ctrl-C is one, so that the daemon does not stay behind."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
