@@ -35,7 +35,7 @@ from lsp_cam.errors import DaemonError
 from lsp_cam.packets import SAMPLE_RATE_HZ
 from tests.system.pulse import PulseServer, pulse_server
 
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 ROOT = Path(__file__).resolve().parents[1]
 SETTLE_S = 300.0
 EVERY_S = 5.0

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DEBUG_VARIABLE = "LSP_CAM_DEBUG"
 INTERNAL_ERROR = 70
-INTERRUPTED = 130
 NO_SPACE = "The disk is full. Make room and try again."
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from ..errors import DaemonError
 
-ENTRY = ("-c", "from lsp_cam.cli.main import run; run()")
+ENTRY = ("-c", "from lsp_cam.cli.entry import run; run()")
 NICE = 15
 KEPT_LINES = 12
 STOP_S = 10.0

@@ -110,7 +110,7 @@ WITHOUT = """
 import sys
 sys.modules[{missing!r}] = None
 sys.argv = ["lsp-cam", "subject", "create", {video!r}, "--name", "a", "--consent", "self", "--licence", "none"]
-from lsp_cam.cli.main import run
+from lsp_cam.cli.entry import run
 run()
 """
 

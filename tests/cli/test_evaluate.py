@@ -146,7 +146,7 @@ def test_a_video_without_a_face_and_a_file_that_is_none(invoke: Invoke, tmp_path
 
 
 def test_without_the_train_extra(with_demo: Path, footage: Path) -> None:
-    code = "import sys; sys.modules['torch'] = None; from lsp_cam.cli.main import run; run()"
+    code = "import sys; sys.modules['torch'] = None; from lsp_cam.cli.entry import run; run()"
     command = [sys.executable, "-c", code, "evaluate", "demo", "--video", footage]
     environ = {**os.environ, "LSP_CAM_HOME": str(with_demo)}
     got = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)

@@ -51,7 +51,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     code = """
 import sys
 sys.argv = ["lsp-cam", "--help"]
-from lsp_cam.cli.main import run
+from lsp_cam.cli.entry import run
 try:
     run()
 finally:

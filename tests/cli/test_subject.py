@@ -199,7 +199,7 @@ WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None
 sys.argv = ["lsp-cam", "subject", "import-release", "folder", "--apc", "apc.model", "--name", "may"]
-from lsp_cam.cli.main import run
+from lsp_cam.cli.entry import run
 run()
 """
 

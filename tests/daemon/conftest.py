@@ -20,7 +20,7 @@ from lsp_cam.assets import sample_speech
 from lsp_cam.daemon.client import connect
 from lsp_cam.daemon.runtime import Runtime
 
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SHOWN = ("--subject", "fixture", "--mic", str(sample_speech()), "--fps", "5")
 
 

@@ -249,7 +249,7 @@ def test_a_signal_at_any_moment_of_the_start_leaves_nothing(
     if "It runs in the background" in said:
         # The command had done its work already, and said so; the daemon it left is another process.
         assert cam.run("stop").returncode == 0
-    assert "Traceback" not in said or after_s < 0.4, "the interpreter itself was still starting"
+    assert "Traceback" not in said or "in run" not in said, "only Python itself may, before our first line"
     assert cam.is_clean()
     if (cam.runtime / "last.json").exists():
         assert not alive(cam.record["pid"])

@@ -30,7 +30,7 @@ from ..devices.media import write_float_wav
 from ..sketch import sketch_of
 from .panel import CHROMIUM, launch, until
 
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 FPS = 10
 
 pytestmark = [

@@ -19,7 +19,7 @@ from lsp_cam.assets import sample_speech
 from ..sketch import sketch_of
 from .panel import CHROMIUM, launch, opened, until
 
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 24
 
 pytestmark = [

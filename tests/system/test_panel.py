@@ -28,7 +28,7 @@ from . import pulse as pulse_audio
 from .panel import CHROMIUM, launch, opened, portrait, until
 from .pulse import pulse_server
 
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 
 pytestmark = [
     pytest.mark.system,

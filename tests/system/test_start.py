@@ -34,7 +34,7 @@ from . import pulse as pulse_audio
 from .pulse import PulseServer, pulse_server
 
 CHROMIUM = "/usr/bin/chromium"
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 10
 SHOTS = 8
 PAUSE_S = 0.25

@@ -23,7 +23,7 @@ from ..sketch import sketch_of
 from . import pulse as pulse_audio
 from .pulse import PulseServer, pulse_server
 
-ENTRY = [sys.executable, "-c", "from lsp_cam.cli.main import run; run()"]
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 RATE = 16_000
 SECONDS = 12
 BLOCK = 160
