@@ -24,14 +24,14 @@ HEAVY = {
 # A command that ends in the given way, hung on the real program.
 ENDING = """
 import sys
-from lsp_cam.cli import main
+from lsp_cam.cli import entry, main
 from lsp_cam.errors import LspCamError, SubjectNotFound, UsageError
 {more}
 @main.app.command()
 def trouble() -> None:
     {body}
 sys.argv = ["lsp-cam", "trouble"]
-main.run()
+entry.run()
 """
 
 
