@@ -12,7 +12,7 @@ from .pipeline import Pipeline
 from .stages.steer import Steering
 from .stream import chunked
 
-CHUNK_SAMPLES = 8000  # a network's weights are read from memory once for all frames of a chunk
+CHUNK_SAMPLES = 32_000  # a network's weights are read from memory once for all frames of a chunk
 
 
 def picture_frame(picture: int, fps: int) -> int:

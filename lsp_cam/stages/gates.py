@@ -53,6 +53,6 @@ class GatesStage:
         return [] if last is None else self._hear(last, last)[:1], state
 
     def _hear(self, *frames: ProjectedFrame) -> list[GatesFrame]:
-        features = np.stack([x.rows.reshape(-1) for x in frames])
+        features = np.concatenate([x.rows for x in frames]).reshape(BLOCK_FRAMES, -1)
         gates = self._model.run({"features": features})["gates"]
         return [GatesFrame(x.frame, one) for x, one in zip(frames, gates, strict=True)]

@@ -44,8 +44,9 @@ def barycentric_weights(rows: Float32, near: Float32) -> NDArray[np.float64]:
     offsets = np.concatenate([near, rows[:, None]], axis=1) - mean
     products = offsets[:, :count] @ offsets.swapaxes(1, 2)
     gram, towards = products[..., :count], products[..., count:]
-    ridge = RIDGE * np.einsum("nkk->n", gram) / count + _TINY
-    solved: NDArray[np.float64] = np.linalg.solve(gram + ridge[:, None, None] * np.eye(count), towards)
+    diagonal = np.einsum("nkk->nk", gram)  # a view
+    diagonal += RIDGE / count * diagonal.sum(1, keepdims=True) + _TINY
+    solved: NDArray[np.float64] = np.linalg.solve(gram, towards)
     return np.asarray(1 / count + solved[..., 0])
 
 

@@ -75,7 +75,7 @@ class MouthStage:
         if first is None:
             return []
         state.waiting = None
-        features = np.stack([first.reshape(-1), rows.reshape(-1)])
+        features = np.concatenate([first, rows]).reshape(BLOCK_FRAMES, -1)
         got, state.network = step_model(self._model, {"features": features}, state.network)
         frame = state.heard - self.config.look_ahead_frames
         state.heard += BLOCK_FRAMES

@@ -128,9 +128,11 @@ class PoseStage:
 
     def _sample(self, raw: Float32, random: np.random.Generator, liveliness: float) -> Float32:
         """A pose (12,) from `raw` (25,): the mean, plus the scaled sigma times normal noise."""
-        mean, sharpness = raw[1 : 1 + POSE], raw[1 + POSE :]
-        sigma: NDArray[np.float64] = np.exp(np.minimum(-sharpness.astype(np.float64), LARGEST_LOG_SIGMA))
-        sample = mean + liveliness * self.config.sigma_scale * sigma * random.standard_normal(POSE)
-        if not np.abs(sample).max() <= LARGEST:  # nor is it if it is no number
+        told = raw.astype(np.float64)
+        sigma: NDArray[np.float64] = np.exp(np.minimum(-told[1 + POSE :], LARGEST_LOG_SIGMA))
+        sigma *= random.standard_normal(POSE)
+        sigma *= liveliness * self.config.sigma_scale
+        sample = told[1 : 1 + POSE] + sigma
+        if not sample @ sample <= LARGEST**2:  # nor is it if it is no number
             sample = np.clip(np.nan_to_num(sample, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
         return sample.astype(np.float32)
