@@ -244,11 +244,12 @@ def test_without_agreement_no_subject_is_made(monkeypatch: pytest.MonkeyPatch) -
 def test_the_badge_is_read_the_right_way_round_in_a_mirrored_picture() -> None:
     from lsp_cam.daemon.show import Picture
     from lsp_cam.daemon.showing import Camera
+    from lsp_cam.devices.fit import Fitter
 
     grey = np.full((256, 256, 3), 90, np.uint8)
-    shown = [Camera(grey, mirror, BADGE).shown.pixels[-40:] for mirror in (False, True)]
+    shown = [Camera(grey, Fitter(256, 256), mirror, BADGE).shown.pixels[-40:] for mirror in (False, True)]
     assert np.array_equal(*shown)
-    camera = Camera(grey, False)
+    camera = Camera(grey, Fitter(256, 256), False)
     camera.turn(Picture(grey, 3, BADGE))
     assert np.array_equal(camera.shown.pixels[-40:], shown[0])
     assert (shown[0] > 200).any()
