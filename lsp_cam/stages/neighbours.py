@@ -3,7 +3,7 @@
 Each row, seen from the mean of the base, is split into its part along the base's main directions and the length of what
 is left. Distances between those few numbers are never larger than the true ones (Cauchy-Schwarz on the left-over): a
 product with a small matrix bounds all distances from below, and only rows that may be near are measured. A base of
-10,000 rows x 512 takes 20 MB, which no cache holds beside the networks; the bounds take 1.3 MB.
+10,000 rows x 512 takes 20 MB, which no cache holds beside the networks; the bounds take 2.6 MB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..packets import Float32, Int32
 
-DIRECTIONS = 31
+DIRECTIONS = 63
 SMALL_ROWS = 1024  # a base up to this size is searched whole: as fast, and nothing to prepare
 _FIT_ROWS = 8192
 _MEASURED_MOST = 2048  # where bounds exclude too little, reading all rows in order is faster
@@ -58,7 +58,7 @@ class NeighbourSearch:
         self._bounding, self._farthest = bounding, float(bounding[-1].max())
 
     def _shorten(self, rows: Float32) -> tuple[Float32, Float32]:
-        """Parts along the main directions, length of the rest, and 1: (n, 33); squared length of the whole (n,)."""
+        """Parts along the main directions, length of the rest, and 1: (n, 65); squared length of the whole (n,)."""
         centred = rows - self._mean
         short = np.ones((len(rows), DIRECTIONS + 2), np.float32)
         along = np.matmul(centred, self._directions, out=short[:, :DIRECTIONS])

@@ -39,7 +39,7 @@ class Plan:
     runs: Path
     utterance_share: float = 0.5
     projected_share: float = 0.25
-    base_rows: int = 4096
+    base_rows: int = 2048
     checks: int = 80
     train_share: float = 0.8
     threads: int = 2
