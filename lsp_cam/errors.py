@@ -12,6 +12,7 @@
     ├── DeviceError             a microphone, camera, file or page that cannot be used
     │   └── DeviceLost          a device that went away while it was in use
     ├── DaemonError             the daemon is not there, is there already, or refuses
+    ├── CallError               a call that does not come about, or what the other side sends
     └── MissingExtra            an optional part of the installation is needed
 
 Errors of foreign libraries are translated into these once, at the border.
@@ -70,6 +71,10 @@ class DeviceLost(DeviceError):
 
 class DaemonError(LspCamError):
     """The daemon is not there, is there already, or refuses."""
+
+
+class CallError(LspCamError):
+    """A call that does not come about, or something of the other side's that cannot be used."""
 
 
 class MissingExtra(LspCamError):

@@ -78,7 +78,7 @@ def start(
     from ..daemon.launch import launched
 
     with launched(options, print_line) as daemon:
-        _print_started(*daemon)
+        print_started(*daemon)
         print_line("It runs in the background. End it with: lsp-cam stop")
 
 
@@ -219,11 +219,12 @@ def _run_here(options: StartOptions) -> None:
         limit_memory()
         from ..web.host import Host
 
-        Host(options, stop, print_line, _print_started).run()
+        Host(options, stop, print_line, print_started).run()
     print_line("Stopped.")
 
 
-def _print_started(record: Record, contact: Contact) -> None:
+def print_started(record: Record, contact: Contact) -> None:
+    """What is missing, who is on air, and where to see it."""
     from rich.console import Console
     from rich.panel import Panel
 

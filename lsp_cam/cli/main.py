@@ -13,7 +13,7 @@ import typer
 from .. import __version__
 from .console import Commands
 
-GROUPS = ("daemon", "panel", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench")
+GROUPS = ("daemon", "call", "panel", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench")
 
 app = typer.Typer(
     name="lsp-cam",

@@ -19,6 +19,7 @@ from ..devices.wavfile import FileSource, read_audio
 from ..errors import DeviceError
 from ..store import Store
 from ..subject import Subject
+from ..trust.consent import Use
 from ..trust.credentials import Seal
 from ..trust.permission import permit
 from .options import AUTO, NONE, PREVIEW, SAMPLE, StartOptions, is_audio_file, is_video_file
@@ -30,7 +31,7 @@ PAUSE_S = 1.5
 class Cast:
     """`open_source` opens the microphone; `notices` say what is missing, what stands in, and how to get it.
 
-    `consent`: who is shown, and by whose leave.
+    `consent`: who is shown, and by whose leave; `use`: what for.
     """
 
     subject: Subject
@@ -41,6 +42,7 @@ class Cast:
     voice: AudioSink | None
     notices: tuple[str, ...]
     consent: str
+    use: Use = "live"
 
 
 def open_microphone(device: str) -> AudioSource:
@@ -67,14 +69,15 @@ def choose(options: StartOptions, store: Store) -> Cast:
     settings = options.settings
     subject = store.get(settings.subject) if settings.subject else store.default()
     consent = permit(subject, "live", waived=options.waived)
-    open_source, unheard = _microphone(settings.mic, options.loop)
-    camera, is_device, unseen = _camera(settings, subject)
+    open_source, unheard = choose_microphone(settings.mic, options.loop)
+    camera, is_device, unseen = choose_camera(settings, subject)
     voice, unspoken = _voice(settings.mic_out)
     engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
     return Cast(subject, engine, open_source, camera, is_device, voice, (*unheard, *unseen, *unspoken), consent)
 
 
-def _microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[str, ...]]:
+def choose_microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], tuple[str, ...]]:
+    """How to open the microphone (or the file that plays as one), and what is missing."""
     if is_audio_file(mic):
         return _file(mic, loop), ()
     device = None if mic == AUTO else mic
@@ -109,7 +112,7 @@ def _voice(mic_out: str) -> tuple[AudioSink | None, tuple[str, ...]]:
         return None, (f"No virtual microphone: others will hear you before they see you speak. {error}",)
 
 
-def _camera(settings: RunSettings, subject: Subject) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
+def choose_camera(settings: RunSettings, subject: Subject) -> tuple[FrameSink | None, bool, tuple[str, ...]]:
     """The camera, whether it is a device, and what is missing."""
     camera = settings.camera
     if camera == PREVIEW:

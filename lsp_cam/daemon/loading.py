@@ -8,6 +8,7 @@ from ..backends.base import Engine
 from ..pipeline import Observe, Pipeline, PipelineConfig
 from ..store import Store
 from ..subject import Subject
+from ..trust.consent import Use
 from ..trust.permission import badge_of, permit
 
 
@@ -15,25 +16,26 @@ from ..trust.permission import badge_of, permit
 class Loader:
     """Finds subjects in `store` and loads them on `engine`; `seed` is that of the head's random motion.
 
-    `badge`: pictures carry the visible mark even where the consent does not demand it.
+    `badge`: pictures carry the visible mark even where the consent does not demand it. `use`: what they are shown for.
     """
 
     store: Store
     engine: Engine
     seed: int = 0
     badge: bool = False
+    use: Use = "live"
 
     @property
     def engine_name(self) -> str:
         return self.engine.name
 
     def find(self, name: str, waived: bool = False) -> Subject:
-        """The subject of that name; SubjectNotFound, or ConsentError if its consent does not cover a live camera.
+        """The subject of that name; SubjectNotFound, or ConsentError if its consent does not cover this use.
 
         `waived`: the user answers for a consent that it lacks.
         """
         subject = self.store.get(name)
-        permit(subject, "live", waived=waived)
+        permit(subject, self.use, waived=waived)
         return subject
 
     def badge_of(self, subject: Subject) -> str:

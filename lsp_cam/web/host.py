@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from ..daemon.choose import choose
+from ..daemon.choose import Cast, choose
 from ..daemon.core import Daemon, Settings
 from ..daemon.crew import Crew
 from ..daemon.loading import Loader
@@ -37,13 +37,15 @@ LIKINGS = "likings.json"
 
 @dataclass
 class Host:
-    """One run. `on_air` is called when the first picture is out."""
+    """One run. `on_air` is called when the first picture is out; `cast` finds who and what takes part."""
 
     options: StartOptions
     stop: threading.Event
     tell: Callable[[str], None] = lambda message: None
     on_air: Callable[[Record, Contact], None] = lambda record, contact: None
     runtime: Runtime = field(default_factory=Runtime)
+    store: Store = field(default_factory=Store)
+    cast: Callable[[StartOptions, Store], Cast] = choose
     subject: str | None = None
     notices: tuple[str, ...] = ()
     started_s: float = field(default_factory=time.time)
@@ -79,15 +81,14 @@ class Host:
     def _prepare(self) -> Daemon:
         settings = self.options.settings
         backdrop = backdrop_of(settings.fill)
-        store = Store()
-        cast = choose(self.options, store)
+        cast = self.cast(self.options, self.store)
         self.subject, self.notices = cast.subject.name, cast.notices
         # Meetings ask cameras for 16:9; whoever is shown, the device keeps this size
         size = settings.size_px or (USUAL_SIZE if cast.camera_is_device else None)
         self._record("starting", f"Loading {cast.subject.manifest.title}. {cast.consent}")
         return Daemon(
             cast.subject,
-            Loader(store, cast.engine, settings.seed, settings.badge),
+            Loader(self.store, cast.engine, settings.seed, settings.badge, cast.use),
             cast.open_source,
             cast.camera,
             Settings(settings.fps, size, backdrop, settings.mirror),

@@ -1,0 +1,83 @@
+"""A call under way: a line, what is heard over it, what is said into it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..backends.choose import open_engine
+from ..daemon.choose import Cast, choose_camera
+from ..daemon.crew import Crew
+from ..daemon.options import AUTO, NONE, StartOptions
+from ..devices.base import AudioSink, AudioSource
+from ..devices.loudspeaker import loudspeaker
+from ..errors import DeviceError
+from ..store import Store
+from ..trust.permission import permit
+from .line import Line
+from .opus import Config
+from .playout import Playout
+from .voices import FarVoice, speak_into
+
+
+@dataclass
+class Conversation:
+    """Speech both ways over `line`, whose packets go to `playout`. `begin` and `end` are a daemon's."""
+
+    line: Line
+    playout: Playout
+    open_microphone: Callable[[], AudioSource]
+    stop: threading.Event
+    config: Config = field(default_factory=Config)
+    muted: bool = False
+
+    def __post_init__(self) -> None:
+        self._crew = Crew(self.stop)
+        self._microphone: AudioSource | None = None
+
+    def begin(self) -> None:
+        """Let the other side hear us. Raises DeviceError if the microphone does not open."""
+        microphone = self._microphone = self.open_microphone()
+        self._crew.run("outgoing", lambda: self._speak(microphone))
+
+    def end(self) -> None:
+        """Hang up."""
+        self.stop.set()
+        try:
+            if self._microphone is not None:
+                self._microphone.close()
+            self._crew.join()
+        finally:
+            self.line.close()
+
+    def cast(self, options: StartOptions, store: Store) -> Cast:
+        """Who and what takes part, for the daemon that shows the other side.
+
+        Its microphone is the line, its virtual microphone our loudspeaker: that is as late as the picture.
+        """
+        settings = options.settings
+        subject = store.get(settings.subject) if settings.subject else store.default()
+        consent = permit(subject, "call", waived=options.waived)
+        camera, is_device, unseen = choose_camera(settings, subject)
+        speaker, unheard = _speaker(settings.mic_out)
+        engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
+        return Cast(
+            subject, engine, lambda: FarVoice(self.playout, self.line), camera, is_device, speaker,
+            (*unseen, *unheard), consent, "call",
+        )  # fmt: skip
+
+    def _speak(self, microphone: AudioSource) -> None:
+        speak_into(self.line, microphone, self.config, lambda: self.muted, self.stop)
+
+
+def _speaker(wanted: str) -> tuple[AudioSink | None, tuple[str, ...]]:
+    """The loudspeaker, and what is missing."""
+    if wanted == NONE:
+        return None, ()
+    try:
+        return loudspeaker(), ()
+    except DeviceError as error:
+        if wanted != AUTO:
+            raise
+        return None, (f"You will see the other side, but not hear it. {error}",)

@@ -1,0 +1,171 @@
+"""`call`: speak with somebody and see their portrait, while only the voice travels."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from ..trust import WAIVER
+from .console import Commands, print_line
+from .daemon import print_started
+
+if TYPE_CHECKING:
+    from ..call.line import Line
+    from ..call.peer import Peer
+    from ..call.playout import Playout
+    from ..daemon.options import StartOptions
+
+Subject = Annotated[str | None, typer.Option(help="Who is shown here while the other side's own portrait is not.")]
+Mic = Annotated[str | None, typer.Option(help="Microphone (name or number), audio file, or auto.")]
+Camera = Annotated[str | None, typer.Option(help="Where the other side is seen: virtual camera, preview, none, …")]
+Speaker = Annotated[str, typer.Option(help="Where the other side is heard: auto, on, or none.")]
+Bitrate = Annotated[int, typer.Option(help="Bits per second of your voice, 6000 to 24000.")]
+Stun = Annotated[str | None, typer.Option(help="HOST:PORT of a STUN server: needed from one network to another.")]
+Qr = Annotated[bool, typer.Option("--qr/--no-qr", help="Show the code as a picture, too.")]
+Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the group on `app`."""
+    group = typer.Typer(cls=Commands, no_args_is_help=True, help="Calls in which only the voice travels.")
+    for command in (listen, dial, serve):
+        group.command()(command)
+    app.add_typer(group, name="call")
+
+
+def listen(
+    via: Annotated[
+        str | None, typer.Option(help="A rendezvous, like http://host:8470. Default: pass codes on.")
+    ] = None,
+    subject: Subject = None,
+    mic: Mic = None,
+    camera: Camera = None,
+    speaker: Speaker = "auto",
+    bitrate: Bitrate = 16_000,
+    stun: Stun = None,
+    qr: Qr = True,
+    right: Right = False,
+) -> None:
+    """Wait for somebody to call."""
+    from ..call.address import Address, check_server
+    from ..call.meeting import listen_at, listen_by_hand
+
+    options = _options(subject, mic, camera, speaker, right)
+    address = Address(check_server(via)) if via else None
+    with _line(stun) as (peer, playout, stop):
+        if address is None:
+            listen_by_hand(peer, lambda code: _show(code, "Send this code to the other side:", qr), _ask)
+        else:
+            listen_at(peer, address, lambda a: _show(a, "Send this address to the other side:", qr), stop)
+        _converse(peer, playout, options, bitrate, stop)
+
+
+def dial(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The code or address that `call listen` showed.")],
+    subject: Subject = None,
+    mic: Mic = None,
+    camera: Camera = None,
+    speaker: Speaker = "auto",
+    bitrate: Bitrate = 16_000,
+    stun: Stun = None,
+    qr: Qr = True,
+    right: Right = False,
+) -> None:
+    """Call whoever listens."""
+    from ..call.address import read_address
+    from ..call.codes import read_code
+    from ..call.meeting import dial_at, dial_by_hand, is_code
+
+    options = _options(subject, mic, camera, speaker, right)
+    by_hand = is_code(address)
+    if by_hand:
+        read_code(address, "offer")
+    place = None if by_hand else read_address(address)
+    with _line(stun) as (peer, playout, stop):
+        if place is None:
+            dial_by_hand(peer, address, lambda code: _show(code, "Send this code back:", qr))
+        else:
+            dial_at(peer, place)
+        _converse(peer, playout, options, bitrate, stop)
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8470,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for everybody.")] = "127.0.0.1",
+) -> None:
+    """Run a rendezvous: a place where callers leave sealed codes. It keeps nothing."""
+    from ..call.serving import serve_rendezvous
+
+    serve_rendezvous(host, port, print_line)
+
+
+def _options(subject: str | None, mic: str | None, camera: str | None, speaker: str, right: bool) -> StartOptions:
+    """What the daemon that shows the other side is started with. `mic_out` is where its voice goes: our loudspeaker."""
+    from ..config import load
+    from ..daemon.options import StartOptions
+
+    if speaker not in ("auto", "on", "none"):
+        raise UsageError(f"--speaker {speaker}: choose auto, on or none.")
+    settings = load().override({"subject": subject, "mic": mic, "camera": camera, "mic_out": speaker})
+    return StartOptions(settings=settings, waived=right).with_absolute_paths()
+
+
+@contextmanager
+def _line(stun: str | None) -> Iterator[tuple[Peer, Playout, threading.Event]]:
+    """A peer, and what takes in its speech; hung up at the end."""
+    from ..call.peer import Peer
+    from ..call.playout import Playout
+
+    playout = Playout()
+    peer = Peer(playout.hear, lambda message: None, stun)
+    try:
+        yield peer, playout, threading.Event()
+    finally:
+        peer.close()
+
+
+def _converse(line: Line, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event) -> None:
+    """The call, until one side hangs up."""
+    from ..call.conversation import Conversation
+    from ..call.opus import Config
+    from ..daemon.choose import choose_microphone
+    from ..daemon.log import open_log
+    from ..daemon.signals import stopping_on_signals
+    from ..trust.limits import limit_memory
+    from ..web.host import Host
+
+    with stopping_on_signals(stop):
+        open_log()
+        limit_memory()
+        open_microphone, notices = choose_microphone(options.settings.mic, options.loop)
+        for notice in notices:
+            print_line(notice, "yellow")
+        call = Conversation(line, playout, open_microphone, stop, Config(bitrate))
+        print_line(f"Connected ({line.describe()}). Hang up with Ctrl-C.", "bold green")
+        try:
+            call.begin()
+            Host(options, stop, print_line, print_started, cast=call.cast).run()
+        finally:
+            call.end()
+    print_line("The call is over.")
+
+
+def _show(text: str, heading: str, qr: bool) -> None:
+    """A code or address to pass on, and as a picture where somebody looks."""
+    print_line(heading)
+    print_line(text, "bold")
+    if qr and sys.stdout.isatty():
+        import segno
+
+        segno.make(text, error="l", micro=False).terminal(compact=True)
+
+
+def _ask() -> str:
+    """The code that came back."""
+    return str(typer.prompt("Paste the code that comes back", prompt_suffix=":\n"))
