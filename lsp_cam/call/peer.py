@@ -65,7 +65,10 @@ class Peer:
     def answer(self, offer: str) -> str:
         """The description that answers `offer`. CallError if that is none."""
         self._run(self._take(offer, "offer"))
-        return self._run(self._describe(lambda: self._pc.createAnswer()))
+        try:
+            return self._run(self._describe(lambda: self._pc.createAnswer()))
+        except (ValueError, AttributeError, AssertionError) as error:  # an offer of something else than speech
+            raise CallError(f"The other side's offer cannot be used ({error}). Start again with new codes.") from None
 
     def accept(self, answer: str) -> None:
         """Take the other side's answer to our offer. CallError if it is none."""

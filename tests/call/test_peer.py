@@ -15,6 +15,7 @@ import pytest
 from lsp_cam.assets import sample_speech
 from lsp_cam.call.codes import code_of, read_code
 from lsp_cam.call.conversation import Conversation
+from lsp_cam.call.opus import OpusEncoder
 from lsp_cam.call.peer import Peer
 from lsp_cam.call.playout import Playout
 from lsp_cam.call.voices import FarVoice
@@ -113,3 +114,22 @@ def test_a_description_that_is_none_is_refused(junk: str) -> None:
             one.answer(junk)
     finally:
         one.close()
+
+
+def test_a_call_moves_with_the_machines_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with peers() as (one, other, here, there, _):
+
+        def speaks_from(peer: Peer) -> str:
+            ice: Any = peer._pc.getSenders()[0].transport.transport
+            return str(ice._connection._nominated[1].local_candidate.host)
+
+        assert (speaks_from(one), speaks_from(other)) == ("127.0.0.1", "127.0.0.1")
+        monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.2"])
+        until(lambda: speaks_from(one) == speaks_from(other) == "127.0.0.2")
+        packet = OpusEncoder().encode(np.zeros(640, np.float32))
+        before = here.heard_s, there.heard_s
+        one.send(packet, 0)
+        other.send(packet, 0)
+        until(lambda: here.heard_s != before[0] and there.heard_s != before[1])
+        assert one.is_open
+        assert other.is_open

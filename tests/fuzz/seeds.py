@@ -7,12 +7,21 @@ import struct
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
+from lsp_cam.call.address import Address
+from lsp_cam.call.codes import Code, Place
+from lsp_cam.call.opus import Config, OpusEncoder
 from lsp_cam.trust.signing import own_key, sign_manifest
 from tests.bundles import manifest_fields, members_of, tiny_bundle, write_zip
 from tests.sketch import line_renderer
 
 from .targets import TARGETS, TOKEN
 
+CODES = (
+    Code("offer", "abcd", "p" * 22, bytes(range(32)), (Place("192.0.2.7", 4242), Place("2001:db8::1", 9, "srflx"))),
+    Code("answer", "efgh", "q" * 22, bytes(32), (Place("127.0.0.1", 1),)),
+)
 CORPUS = Path(__file__).parent / "corpus"
 AUTH = f"Authorization: Bearer {TOKEN}\nHost: 127.0.0.1:4242\n"
 
@@ -40,6 +49,12 @@ def seeds() -> dict[str, list[bytes]]:
         "bundle": [b"\0" + plain, b"\0" + signed, b"\1" + b"".join(parts), *(b"\1" + part for part in parts)],
         "manifest": [text, agreed],
         "network": [line_renderer(32)],
+        "signalling": [
+            *(word.encode() for code in CODES for word in (code.text(), code.sdp())),
+            Address("http://[::1]:8470", bytes(range(16))).text().encode(),
+            b"0123456789abcdef" * 2 + b"/offer\n" + bytes(60),
+            OpusEncoder().encode(np.zeros(Config().frame_samples, np.float32)),
+        ],
         "control": [request.encode() for request in asked],
     }
 

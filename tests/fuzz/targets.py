@@ -18,9 +18,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lsp_cam.call.address import MAX_SEALED, Address, read_address
+from lsp_cam.call.codes import KINDS as KINDS_OF_CODES
+from lsp_cam.call.codes import code_of, read_code
+from lsp_cam.call.opus import OpusDecoder, samples_in
+from lsp_cam.call.rendezvous import Rooms, create_rendezvous
 from lsp_cam.daemon.core import Daemon, Settings
 from lsp_cam.devices.null import NullSource
-from lsp_cam.errors import LspCamError, SubjectError
+from lsp_cam.errors import CallError, LspCamError, SubjectError, UsageError
 from lsp_cam.store import Store
 from lsp_cam.subject import MANIFEST, parse_manifest
 from lsp_cam.trust.networks import check_network
@@ -32,6 +37,7 @@ from tests.daemon.fakes import FakeLoader
 TOKEN = "token-of-this-run"
 PORT = 4242
 MAX_WORK_S = 5.0
+CALL = Address("http://127.0.0.1:1", bytes(16))
 KINDS = ("preview.jpg", "face.npz", "speech.onnx", "candidates/0.png", SIGNATURE, "../x", "a/../../b", "notes.txt")
 
 
@@ -163,6 +169,37 @@ def _application() -> tuple[Any, list[str], asyncio.AbstractEventLoop]:
     return create_app(daemon, TOKEN, PORT, folder / "work"), changes, asyncio.new_event_loop()
 
 
+def signalling(data: bytes) -> None:
+    """What two sides of a call pass on: a code or a session description, what seals it, a request to the rendezvous."""
+    text = data.decode("utf-8", "replace")
+    for kind in KINDS_OF_CODES:
+        with suppress(CallError):
+            code = read_code(text, kind)
+            if read_code(code.text(), kind) != code:
+                raise BrokenPromiseError("a code that reads otherwise once it is written")
+        with suppress(CallError, ValueError):
+            code_of(text, kind).text()
+        with suppress(LspCamError):
+            CALL.open(data, kind)
+            raise BrokenPromiseError("a stranger's words were taken for the other side's")
+    with suppress(UsageError):
+        read_address(text)
+    rooms = Rooms()
+    path, _, body = data.partition(b"\n")
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": "PUT",
+        "path": "/call/" + path.decode("utf-8", "replace"), "raw_path": path, "query_string": b"", "root_path": "",
+        "headers": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", PORT),
+    }  # fmt: skip
+    if asyncio.run(_asked(create_rendezvous(rooms), scope, body)) >= 500:
+        raise BrokenPromiseError("the rendezvous stumbled")
+    if len(rooms) and len(body) > MAX_SEALED:
+        raise BrokenPromiseError("the rendezvous took too much")
+    with suppress(CallError):
+        samples_in(data)
+        OpusDecoder().decode(data)
+
+
 def timed(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
     """`target`, which may work for MAX_WORK_S on one input."""
 
@@ -176,5 +213,5 @@ def timed(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "bundle": bundle, "manifest": manifest, "network": network, "control": control,
+    "bundle": bundle, "manifest": manifest, "network": network, "control": control, "signalling": signalling,
 }  # fmt: skip
