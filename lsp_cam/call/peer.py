@@ -212,6 +212,11 @@ class Peer:
         for task in self._tasks:
             task.cancel()
         await self._pc.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1.0)
 
     def _run(self, work: Coroutine[Any, Any, T], timeout_s: float = ASK_S) -> T:
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
