@@ -43,8 +43,12 @@ class Model(Protocol):
 class Engine(Protocol):
     """Loads models for one machine. `threads`: what a network may use."""
 
-    name: str
     threads: int
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
 
     def load(self, onnx: bytes, name: str, threads: int | None = None) -> Model:
         """A model from the bytes of an ONNX file; raises ModelError if it does not load.

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 
-from ..errors import UsageError
+from .. import folders
+from ..errors import ModelError, UsageError
+from .auto import AutoEngine, Memory
 from .base import Engine
+from .cuda import Cuda, has_driver
+from .plans import Plans
+from .probe import Found, look
+from .trt import MODULES, Library, TensorRtEngine
 
-ENGINES = ("auto", "onnxruntime")
+ON_CARDS = tuple(MODULES)
+ENGINES = ("auto", "onnxruntime", *ON_CARDS)
+MAX_CPU_THREADS = 4
 
 
 def open_engine(name: str = "auto", threads: int | None = None, *, shared: bool = False) -> Engine:
-    """The engine called `name`; `auto` is ONNX Runtime. `threads` is for the renderer (None: up to 4 cores).
+    """The engine called `name`; `auto` measures those that work here. `threads` is for the renderer on the CPU (None:
+    up to 4 cores).
 
     shared: networks will run beside one another, not one after the other.
+    Raises UsageError for an unknown name, MissingExtra or ModelError for an engine that cannot run here.
     """
     if name not in ENGINES:
         raise UsageError(f"There is no engine called '{name}'. Choose one of: {', '.join(ENGINES)}.")
@@ -21,4 +31,33 @@ def open_engine(name: str = "auto", threads: int | None = None, *, shared: bool 
         raise UsageError(f"--threads {threads}: use a number from 1 to 256.")
     from .ort import OrtEngine
 
-    return OrtEngine(threads or min(os.cpu_count() or 1, 4), shared=shared)
+    cpu = OrtEngine(threads or min(os.cpu_count() or 1, MAX_CPU_THREADS), shared=shared)
+    if name in ON_CARDS:
+        found = look(name, MODULES[name])
+        if not found.usable:
+            raise ModelError(f"{name} does not run here: {found.why}. Choose --engine onnxruntime.")
+        return _on_card(name, cpu)
+    others = [] if name != "auto" or not has_driver() else [f for f in survey() if f.usable]
+    if not others:
+        return cpu
+    machine = " ".join([cpu.version, *(f"{f.name} {f.version} {f.device}" for f in others)])
+    return AutoEngine([cpu, *(_on_card(f.name, cpu) for f in others)], memory(), machine)
+
+
+def survey() -> list[Found]:
+    """The engines for graphics cards, and what each can do here."""
+    return [look(name, module) for name, module in MODULES.items()]
+
+
+def memory() -> Memory:
+    """What `auto` remembers of this machine."""
+    return Memory(folders.state_folder() / "engines.json")
+
+
+def plans() -> Plans:
+    """Where engines are kept."""
+    return Plans(folders.home() / "engines")
+
+
+def _on_card(name: str, cpu: Engine) -> Engine:
+    return TensorRtEngine(Library(name), Cuda(), plans(), cpu)

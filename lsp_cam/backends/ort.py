@@ -49,6 +49,7 @@ class OrtEngine:
     """
 
     name = "onnxruntime"
+    version = f"onnxruntime {ort.__version__}"
 
     def __init__(self, threads: int = 2, *, shared: bool = False) -> None:
         self.threads = threads

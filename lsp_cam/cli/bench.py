@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     subject: Annotated[str | None, typer.Option("--subject", "-s", help="Whom to measure.")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, or one of `lsp-cam engine list`.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.5, max=3600, help="How much speech to run.")] = 10.0,
     fps: Annotated[int, typer.Option("--fps", help="Pictures per second of speech.")] = 30,

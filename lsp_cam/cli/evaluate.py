@@ -50,7 +50,7 @@ def evaluate(
         bool, typer.Option(WAIVER, help="Show, in the report, somebody whose consent the bundle lacks: you answer.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, or one of `lsp-cam engine list`.")] = "auto",
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")] = None,
 ) -> None:
     """Measure a subject on held-out footage: mouth, head, lips and pictures, as the paper does.

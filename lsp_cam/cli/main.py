@@ -13,7 +13,9 @@ import typer
 from .. import __version__
 from .console import Commands
 
-GROUPS = ("daemon", "call", "panel", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench")
+GROUPS = (
+    "daemon", "call", "panel", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench", "engine",
+)  # fmt: skip
 
 app = typer.Typer(
     name="lsp-cam",

@@ -23,7 +23,7 @@ SmoothingOption = Annotated[
 Sigma = Annotated[
     float | None, typer.Option("--sigma", min=0.0, max=4.0, help="Scale of the head's random motion; 0: none.")
 ]
-EngineName = Annotated[str, typer.Option("--engine", help="auto or onnxruntime.")]
+EngineName = Annotated[str, typer.Option("--engine", help="auto, or one of `lsp-cam engine list`.")]
 Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of the renderer.")]
 

@@ -134,6 +134,6 @@ def _doubled_conv(graph: Graph, x: str, kernel: Array, bias: Array | None = None
 
     Of the three taps two meet the same pixel of x, so four sums of taps per output pixel do the work of nine.
     """
-    summed = np.einsum("ya,xb,oiab->ioyx", _TAPS_SUMMED, _TAPS_SUMMED, kernel)
+    summed = np.einsum("ya,xb,oiab->ioyx", _TAPS_SUMMED, _TAPS_SUMMED, kernel, optimize=True)
     inputs = [x, graph.constant(summed)] + ([] if bias is None else [graph.constant(bias)])
     return graph.node("ConvTranspose", *inputs, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1])
