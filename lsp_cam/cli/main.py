@@ -14,7 +14,8 @@ from .. import __version__
 from .console import Commands
 
 GROUPS = (
-    "daemon", "call", "panel", "render", "subject", "trust", "inspect", "train", "evaluate", "doctor", "bench", "engine",
+    "daemon", "call", "panel", "render", "subject", "trust", "inspect",
+    "train", "evaluate", "doctor", "bench", "engine",
 )  # fmt: skip
 
 app = typer.Typer(
