@@ -14,6 +14,7 @@ from ..devices.base import AudioSink, AudioSource
 from ..devices.loudspeaker import loudspeaker
 from ..errors import DeviceError
 from ..store import Store
+from ..subject import Subject
 from ..trust.permission import permit
 from .line import Line
 from .opus import Config
@@ -57,8 +58,7 @@ class Conversation:
         Its microphone is the line, its virtual microphone our loudspeaker: that is as late as the picture.
         """
         settings = options.settings
-        subject = store.get(settings.subject) if settings.subject else store.default()
-        consent = permit(subject, "call", waived=options.waived)
+        subject, consent = who_is_shown(options, store)
         camera, is_device, unseen = choose_camera(settings, subject)
         speaker, unheard = _speaker(settings.mic_out)
         engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
@@ -69,6 +69,13 @@ class Conversation:
 
     def _speak(self, microphone: AudioSource) -> None:
         speak_into(self.line, microphone, self.config, lambda: self.muted, self.stop)
+
+
+def who_is_shown(options: StartOptions, store: Store) -> tuple[Subject, str]:
+    """Whose portrait the other side's voice moves, and what their consent says; ConsentError where it forbids calls."""
+    wanted = options.settings.subject
+    subject = store.get(wanted) if wanted else store.default()
+    return subject, permit(subject, "call", waived=options.waived)
 
 
 def _speaker(wanted: str) -> tuple[AudioSink | None, tuple[str, ...]]:

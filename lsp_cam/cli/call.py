@@ -107,13 +107,17 @@ def serve(
 
 def _options(subject: str | None, mic: str | None, camera: str | None, speaker: str, right: bool) -> StartOptions:
     """What the daemon that shows the other side is started with. `mic_out` is where its voice goes: our loudspeaker."""
+    from ..call.conversation import who_is_shown
     from ..config import load
     from ..daemon.options import StartOptions
+    from ..store import Store
 
     if speaker not in ("auto", "on", "none"):
         raise UsageError(f"--speaker {speaker}: choose auto, on or none.")
     settings = load().override({"subject": subject, "mic": mic, "camera": camera, "mic_out": speaker})
-    return StartOptions(settings=settings, waived=right).with_absolute_paths()
+    options = StartOptions(settings=settings, waived=right).with_absolute_paths()
+    who_is_shown(options, Store())  # a refusal comes before anybody is called
+    return options
 
 
 @contextmanager

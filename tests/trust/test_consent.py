@@ -108,6 +108,7 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str | Path]]] = {
     ],
     "render": lambda speech, out: ["render", speech, "--subject", "sketch", "-o", out / "out.mp4"],
     "evaluate": lambda speech, out: ["evaluate", "sketch", "--video", speech, "--report", out / "out.page"],
+    "call": lambda speech, out: ["call", "dial", "a code that is never read", "--subject", "sketch"],
     "trace": lambda speech, out: ["trace", speech, "--subject", "sketch", "-o", out / "out.npz"],
 }
 
@@ -126,6 +127,8 @@ def test_every_command_obeys(
     consent: dict[str, Any],
     way_out: str,
 ) -> None:
+    if command == "call" and consent is CALLS_ONLY:
+        consent = {**CALLS_ONLY, "uses": ["live", "render"]}
     set_consent(shown, consent)
     got = invoke(*COMMANDS[command](speech, tmp_path))
     assert got.exit_code == 1
