@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def start(
     subject: Annotated[str | None, typer.Option(help="Who is shown; see `lsp-cam subject list`.")] = None,
-    mic: Annotated[str | None, typer.Option(help="Microphone (name or number), audio file, or auto.")] = None,
+    mic: Annotated[
+        str | None, typer.Option(help='Microphone (name or number), "Monitor of …", audio file, or auto.')
+    ] = None,
     camera: Annotated[
         str | None, typer.Option(help="Virtual camera (name), video file to write, preview, none, or auto.")
     ] = None,
@@ -201,7 +203,8 @@ def devices(json: Json = False) -> None:
     for device in found:
         chosen = ", taken by auto" if device.is_default else ""
         option = "--mic" if device.kind == "microphone" else "--camera"
-        print_line(f"{device.kind:<11}{option} {device.id}: {device.name} ({device.detail}{chosen})")
+        name = f'"{device.id}"' if " " in device.id else device.id
+        print_line(f"{device.kind:<11}{option} {name}: {device.name} ({device.detail}{chosen})")
     for lack in missing:
         print_line(f"{lack.kind:<11}none. {lack.reason}", "yellow")
 

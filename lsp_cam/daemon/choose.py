@@ -11,6 +11,7 @@ from ..backends.choose import open_engine
 from ..config import RunSettings
 from ..devices.base import AudioSink, AudioSource, FrameSink
 from ..devices.microphone import Microphone
+from ..devices.monitor import Monitor, is_monitor
 from ..devices.null import NullSink
 from ..devices.videofile import VideoFileSink
 from ..devices.virtualcam import VirtualCamera, check_camera
@@ -52,7 +53,7 @@ def open_microphone(device: str) -> AudioSource:
     """
     if device == SAMPLE:
         return _sample(loop=True)()
-    return Microphone(None if device == AUTO else device)
+    return _microphone(device)
 
 
 def open_camera(camera: str) -> FrameSink | None:
@@ -71,7 +72,9 @@ def choose(options: StartOptions, store: Store) -> Cast:
     consent = permit(subject, "live", waived=options.waived)
     open_source, unheard = choose_microphone(settings.mic, options.loop)
     camera, is_device, unseen = choose_camera(settings, subject)
-    voice, unspoken = _voice(settings.mic_out)
+    # What loudspeakers play is somebody else's voice: it is not said back to them unless that is asked for.
+    mic_out = NONE if is_monitor(settings.mic) and settings.mic_out == AUTO else settings.mic_out
+    voice, unspoken = _voice(mic_out)
     engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
     return Cast(subject, engine, open_source, camera, is_device, voice, (*unheard, *unseen, *unspoken), consent)
 
@@ -80,15 +83,20 @@ def choose_microphone(mic: str, loop: bool) -> tuple[Callable[[], AudioSource], 
     """How to open the microphone (or the file that plays as one), and what is missing."""
     if is_audio_file(mic):
         return _file(mic, loop), ()
-    device = None if mic == AUTO else mic
     try:
-        Microphone(device).close()  # whether it opens; it is opened again when somebody listens
+        _microphone(mic).close()  # whether it opens; it is opened again when somebody listens
     except DeviceError as error:
         if mic != AUTO:
             raise
         notice = f"No microphone: a sample of speech plays instead. {error} `lsp-cam doctor` tells more."
         return _sample(loop), (notice,)
-    return lambda: Microphone(device), ()
+    return lambda: _microphone(mic), ()
+
+
+def _microphone(device: str) -> Microphone:
+    if is_monitor(device):
+        return Monitor(device)
+    return Microphone(None if device == AUTO else device)
 
 
 def _sample(loop: bool) -> Callable[[], AudioSource]:

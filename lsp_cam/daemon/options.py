@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..config import BLUR, RunSettings, colour_of
+from ..devices.monitor import is_monitor
 
 AUTO = "auto"
 PREVIEW = "preview"
@@ -44,7 +45,9 @@ class StartOptions(BaseModel):
 
 def is_audio_file(mic: str) -> bool:
     """Whether a microphone is meant to be a file: it looks like one, or there is one of that name."""
-    return mic != AUTO and (os.sep in mic or mic.lower().endswith(AUDIO_SUFFIXES) or Path(mic).is_file())
+    if mic == AUTO or is_monitor(mic):  # "Monitor of HDMI / DisplayPort" is no path
+        return False
+    return os.sep in mic or mic.lower().endswith(AUDIO_SUFFIXES) or Path(mic).is_file()
 
 
 def is_video_file(camera: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..errors import DeviceError
 from . import portaudio, v4l2
+from .monitor import monitors
 from .virtualcam import find_camera, remedy
 
 Kind = Literal["microphone", "camera"]
@@ -36,7 +37,15 @@ def list_devices() -> tuple[list[DeviceInfo], list[Missing]]:
     """Everything that can be heard with or shown on; raises nothing. Cameras are listed on Linux only."""
     microphones, deaf = _microphones()
     cameras, blind = _cameras()
-    return microphones + cameras, deaf + blind
+    return microphones + _monitors() + cameras, deaf + blind
+
+
+def _monitors() -> list[DeviceInfo]:
+    """What loudspeakers play can be heard like a microphone; where nothing tells of it, it is not listed."""
+    try:
+        return [DeviceInfo("microphone", m.name, m.name, False, "what a loudspeaker plays") for m in monitors()]
+    except DeviceError:
+        return []
 
 
 def _microphones() -> tuple[list[DeviceInfo], list[Missing]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,19 @@ SILENT_AFTER_S = 3.0
 MAX_FILL_S = 1.0
 
 
+class Recording(Protocol):
+    """An open stream of a device (see `capture.Capture`)."""
+
+    overflows: int
+
+    @property
+    def alive(self) -> bool: ...
+
+    def get(self, timeout_s: float) -> AudioBlock | None: ...
+
+    def close(self) -> None: ...
+
+
 class Microphone(Closing):
     """A microphone by number, by name or part of it, or the default one (see `base.AudioSource`).
 
@@ -35,12 +49,11 @@ class Microphone(Closing):
     """
 
     def __init__(self, device: str | int | None = None) -> None:
-        chosen = portaudio.choose_input(device)
-        self._wanted = None if device is None else chosen.name
-        self.name = chosen.name
+        self._wanted: str | None = None
+        self.name = ""
         self.reconnects = 0
         self._lost_overflows = 0
-        self._capture: Capture | None = Capture(chosen)
+        self._capture: Recording | None = self._begin(device)
         self._delivered_s = self._heard_s = time.monotonic()
         self._resumed = False
         self._pending: AudioBlock | None = None
@@ -85,7 +98,20 @@ class Microphone(Closing):
         if capture is not None:
             capture.close()
 
-    def _heard(self, capture: Capture, timeout_s: float) -> AudioBlock | None:
+    def _begin(self, device: str | int | None) -> Recording:
+        """Open the device for the first time, and note what it is called."""
+        chosen = portaudio.choose_input(device)
+        self._wanted = None if device is None else chosen.name
+        self.name = chosen.name
+        return Capture(chosen)
+
+    def _again(self, anew: bool) -> Recording | None:
+        """Open it once more, having looked for devices `anew` or not; None where that cannot be done now."""
+        if anew and not portaudio.restart():
+            return None
+        return Capture(portaudio.choose_input(self._wanted))
+
+    def _heard(self, capture: Recording, timeout_s: float) -> AudioBlock | None:
         block, self._pending = self._pending or capture.get(timeout_s), None
         if block is None:
             return None
@@ -129,7 +155,7 @@ class Microphone(Closing):
             patient = time.monotonic() - lost_s > PATIENT_AFTER_S
             self._closing.wait(PATIENT_RETRY_S if patient else RETRY_S)
 
-    def _was_a_pause(self, capture: Capture) -> bool:
+    def _was_a_pause(self, capture: Recording) -> bool:
         """Whether it was the whole process that stood still, not the microphone."""
         self._closing.wait(CHECK_S)
         return capture.alive
@@ -138,12 +164,12 @@ class Microphone(Closing):
         """Try the devices that PortAudio knows, then those that it finds when it starts anew."""
         for anew in (False, True):
             try:
-                if anew and not portaudio.restart():
-                    return False
-                capture = Capture(portaudio.choose_input(self._wanted))
+                capture = self._again(anew)
             except DeviceError as error:
                 log.debug("Not yet: %s", error)
                 continue
+            if capture is None:
+                return False
             self._heard_s = time.monotonic()
             self._resumed = True
             self.reconnects += 1
