@@ -29,18 +29,28 @@ _MOUTH, _INNER_UPPER, _INNER_LOWER, _OUTER_UPPER, _OUTER_LOWER = (
     for points in (MOUTH_RELATED, LIPS_INNER_UPPER, LIPS_INNER_LOWER, LIPS_OUTER_UPPER, LIPS_OUTER_LOWER)
 )
 Factor = Annotated[float, Field(ge=-10, le=10)]
+Gap = Annotated[float, Field(ge=0, le=1000)]
 _FIRST_LIP = MOUTH_RELATED.index(LIPS[0])  # the lips are the last of the mouth-related points
 
 
 @dataclass(frozen=True)
 class ShapeConfig:
     """Sigma of the smoothing in frames; what displacements are multiplied by along x, y, z, for the upper and
-    the lower half of the mouth; how much of the change since the frame before is added on top."""
+    the lower half of the mouth; how much of the change since the frame before is added on top.
+
+    `close_small`: between the inner lips, a gap under the first is shut, one up to the second is narrowed the less the
+    wider it is (the subject's units; zeros: none is). The network hears many a p, b or m as a mouth that nearly closes.
+    """
 
     smooth_frames: Annotated[float, Field(ge=0, le=60)] = 1.5
     amplify_upper: tuple[Factor, Factor, Factor] = (1.0, 1.0, 1.0)
     amplify_lower: tuple[Factor, Factor, Factor] = (1.0, 1.0, 1.0)
     amplify_change: Factor = 0.0
+    close_small: tuple[Gap, Gap] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.close_small[0] > self.close_small[1]:
+            raise ValueError("close_small: the gap that is shut must not be wider than the one that is left alone")
 
 
 class MouthShaper:
@@ -50,6 +60,7 @@ class MouthShaper:
         self._mean = mean_points[list(MOUTH_RELATED)]
         self._rest = mean_points
         self._change = config.amplify_change
+        self._shut, self._left_alone = config.close_small
         factors = {
             **dict.fromkeys(MOUTH_UPPER, config.amplify_upper),
             **dict.fromkeys(MOUTH_LOWER, config.amplify_lower),
@@ -66,6 +77,8 @@ class MouthShaper:
         out = np.repeat(self._rest[None], len(moves), axis=0)
         out[:, _MOUTH] = self._mean + moved
         part_lips(out, alike=parted_alike)
+        if self._left_alone:
+            close_lips(out, self._shut, self._left_alone)
         return out.astype(np.float32)
 
 
@@ -85,6 +98,26 @@ def part_lips(points: Float64, *, alike: bool) -> None:
     points[crossed, _INNER_LOWER, 1] -= half
     points[crossed, _OUTER_UPPER, 1] += outer
     points[crossed, _OUTER_LOWER, 1] -= outer
+
+
+def close_lips(points: Float64, shut: float, left_alone: float) -> None:
+    """Bring together, in place, the lips of those of `points` (n, 73, 3) whose inner gap (mean of three) is small.
+
+    A gap up to `shut` becomes 0, and up to `left_alone` it grows from there to what it is; each lip goes half the way.
+    """
+    gaps = points[:, _INNER_UPPER, 1] - points[:, _INNER_LOWER, 1]
+    mean = gaps.sum(axis=1) / len(_INNER_UPPER)
+    small = np.flatnonzero((mean > 0) & (mean < left_alone))[:, None]
+    if not small.size:
+        return
+    mean = mean[small]
+    wanted = np.maximum(mean - shut, 0) * left_alone / (left_alone - shut) if left_alone > shut else 0 * mean
+    half = gaps[small[:, 0]] * (1 - wanted / mean) / 2
+    outer = half.mean(axis=1, keepdims=True)
+    points[small, _INNER_UPPER, 1] -= half
+    points[small, _INNER_LOWER, 1] += half
+    points[small, _OUTER_UPPER, 1] -= outer
+    points[small, _OUTER_LOWER, 1] += outer
 
 
 @dataclass(slots=True)

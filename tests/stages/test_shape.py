@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from lsp_cam.packets import MouthFrame, ShapeFrame
 from lsp_cam.stages.landmarks import LIPS, MOUTH_LOWER, MOUTH_RELATED, MOUTH_UPPER, POINTS
-from lsp_cam.stages.shape import ClipShape, LiveShape, ShapeConfig, part_lips
+from lsp_cam.stages.shape import ClipShape, LiveShape, ShapeConfig, close_lips, part_lips
 from lsp_cam.stages.smoothing import smooth_clip
 from lsp_cam.stream import run_offline
 
@@ -118,6 +118,34 @@ def test_lips_that_cross_at_two_pairs_only_are_left() -> None:
     before = points.copy()
     part_lips(points, alike=True)
     np.testing.assert_array_equal(points, before)
+
+
+def test_small_gaps_close_and_wide_ones_stay() -> None:
+    """Shut under 1, as it was from 3 on, and between them without a jump."""
+    points = np.repeat(open_face()[None], 5, axis=0)
+    points[:, LOWER, 1] = 0.0
+    points[:, UPPER, 1] = np.array([0.6, 1.0, 2.0, 3.0, 5.0])[:, None] + [[-0.1, 0.0, 0.1]]
+    before = points.copy()
+    close_lips(points, 1.0, 3.0)
+    gaps = points[:, UPPER, 1] - points[:, LOWER, 1]
+    np.testing.assert_allclose(gaps.mean(axis=1), [0, 0, 1.5, 3.0, 5.0], atol=1e-12)
+    np.testing.assert_array_equal(points[3:], before[3:])
+    np.testing.assert_allclose(points[2, UPPER, 1] - before[2, UPPER, 1], before[2, LOWER, 1] - points[2, LOWER, 1])
+    np.testing.assert_allclose(points[2, 47:52, 1] - before[2, 47:52, 1], -0.25)
+    np.testing.assert_allclose(points[2, 53:58, 1] - before[2, 53:58, 1], 0.25)
+    rest = [p for p in range(POINTS) if p not in (*UPPER, *LOWER, *range(47, 52), *range(53, 58))]
+    np.testing.assert_array_equal(points[:, rest], before[:, rest])
+
+
+def test_gaps_are_closed_by_a_bundles_setting_alone() -> None:
+    moves = np.zeros((1, 25, 3))
+    face = open_face()
+    face[UPPER, 1], face[LOWER, 1] = 0.5, 0.0
+    stages = [LiveShape(ShapeConfig(smooth_frames=0, close_small=small), face) for small in ((0.0, 0.0), (1.0, 1.0))]
+    shown = [stacked(list(run_offline(stage, mouth_frames(moves)))) for stage in stages]
+    np.testing.assert_allclose([s[0, UPPER, 1] - s[0, LOWER, 1] for s in shown], [[0.5] * 3, [0.0] * 3], atol=1e-6)
+    with pytest.raises(ValueError, match="close_small"):
+        ShapeConfig(close_small=(2.0, 1.0))
 
 
 def test_live_frames_leave_at_once_and_resume_elsewhere(case_a: Any, reference_bundle: Any) -> None:
