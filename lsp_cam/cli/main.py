@@ -15,7 +15,7 @@ from .console import Commands
 
 GROUPS = (
     "daemon", "call", "panel", "render", "subject", "trust", "inspect",
-    "train", "evaluate", "doctor", "bench", "engine",
+    "train", "evaluate", "doctor", "service", "bench", "engine",
 )  # fmt: skip
 
 app = typer.Typer(

@@ -18,6 +18,7 @@ import pytest
 
 from lsp_cam import folders
 from lsp_cam.daemon.runtime import Contact, Runtime
+from lsp_cam.service.unit import program, unit, written_folders
 from lsp_cam.store import Store
 from lsp_cam.trust.credentials import own_certificate
 from lsp_cam.trust.signing import own_key
@@ -138,10 +139,9 @@ def test_nothing_is_recorded(street: Path) -> None:
 SANDBOX = {
     "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=read-only", "PrivateTmp=yes", "UMask=0077",
     "CapabilityBoundingSet=", "IPAddressDeny=any", "IPAddressAllow=localhost", "RestrictNamespaces=yes",
-    "SystemCallFilter=@system-service", "DevicePolicy=closed", "MemoryMax=6G",
+    "SystemCallFilter=@system-service", "DevicePolicy=closed", "MemoryMax=6G", "PrivateUsers=yes",
 }  # fmt: skip
 
 
 def test_the_unit_shuts_it_in() -> None:
-    unit = (Path(__file__).resolve().parents[2] / "docs/lsp-cam.service").read_text()
-    assert set(unit.splitlines()) >= SANDBOX
+    assert set(unit(program(), written_folders()).splitlines()) >= SANDBOX
