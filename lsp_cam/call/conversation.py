@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..backends.choose import open_engine
 from ..daemon.choose import Cast, choose_camera
+from ..daemon.core import Daemon
 from ..daemon.crew import Crew
 from ..daemon.options import AUTO, NONE, StartOptions
 from ..devices.base import AudioSink, AudioSource
@@ -24,13 +25,17 @@ from .voices import FarVoice, speak_into
 
 @dataclass
 class Conversation:
-    """Speech both ways over `line`, whose packets go to `playout`. `begin` and `end` are a daemon's."""
+    """Speech both ways over `line`, whose packets go to `playout`. `begin` and `end` are a daemon's.
+
+    `portraits`: what passes the two sides' portraits on, to be run until the call ends; it is given what shows one.
+    """
 
     line: Line
     playout: Playout
     open_microphone: Callable[[], AudioSource]
     stop: threading.Event
     config: Config = field(default_factory=Config)
+    portraits: Callable[[Callable[[Subject], None], Crew], None] | None = None
     muted: bool = False
 
     def __post_init__(self) -> None:
@@ -64,8 +69,23 @@ class Conversation:
         engine = open_engine(settings.engine or AUTO, settings.threads, shared=True)
         return Cast(
             subject, engine, lambda: FarVoice(self.playout, self.line), camera, is_device, speaker,
-            (*unseen, *unheard), consent, "call",
+            (*unseen, *unheard), consent, "call", lambda daemon: self._meet(daemon, options.waived),
         )  # fmt: skip
+
+    def mute(self, muted: bool) -> None:
+        """Let the other side hear silence, or us again."""
+        self.muted = muted
+
+    def _meet(self, daemon: Daemon, waived: bool) -> None:
+        """The daemon is on air: mute is ours from now on, and whose portrait comes is shown."""
+        daemon.on_mute = self.mute
+        if self.portraits is not None:
+
+            def show(subject: Subject) -> None:
+                if daemon.subject != subject.name:
+                    daemon.switch(subject.name, waived)
+
+            self.portraits(show, self._crew)
 
     def _speak(self, microphone: AudioSource) -> None:
         speak_into(self.line, microphone, self.config, lambda: self.muted, self.stop)

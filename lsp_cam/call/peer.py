@@ -99,7 +99,10 @@ class Peer:
         channel = self._channel
         if channel is None or channel.readyState != "open" or channel.bufferedAmount > FULL_BYTES:
             return False
-        self._run(self._tell(message))
+        try:
+            self._run(self._tell(message))
+        except (CallError, RuntimeError):  # hung up meanwhile
+            return False
         return True
 
     def close(self) -> None:

@@ -16,9 +16,11 @@ from .console import Commands, print_line
 from .daemon import print_started
 
 if TYPE_CHECKING:
-    from ..call.line import Line
+    from ..call.exchange import Exchange
     from ..call.peer import Peer
     from ..call.playout import Playout
+    from ..call.portraits import Wishes
+    from ..call.taking import Proposal
     from ..daemon.options import StartOptions
 
 Subject = Annotated[str | None, typer.Option(help="Who is shown here while the other side's own portrait is not.")]
@@ -28,6 +30,8 @@ Speaker = Annotated[str, typer.Option(help="Where the other side is heard: auto,
 Bitrate = Annotated[int, typer.Option(help="Bits per second of your voice, 6000 to 24000.")]
 Stun = Annotated[str | None, typer.Option(help="HOST:PORT of a STUN server: needed from one network to another.")]
 Qr = Annotated[bool, typer.Option("--qr/--no-qr", help="Show the code as a picture, too.")]
+Send = Annotated[str | None, typer.Option(help="Your portrait: a subject that is sent to the other side, once.")]
+Accept = Annotated[bool, typer.Option("--accept", help="Take the other side's portrait without asking.")]
 Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 
 
@@ -50,6 +54,8 @@ def listen(
     bitrate: Bitrate = 16_000,
     stun: Stun = None,
     qr: Qr = True,
+    send: Send = None,
+    accept: Accept = False,
     right: Right = False,
 ) -> None:
     """Wait for somebody to call."""
@@ -57,13 +63,14 @@ def listen(
     from ..call.meeting import listen_at, listen_by_hand
 
     options = _options(subject, mic, camera, speaker, right)
+    wishes = _wishes(send, accept, right)
     address = Address(check_server(via)) if via else None
-    with _line(stun) as (peer, playout, stop):
+    with _line(stun) as (peer, playout, stop, exchange):
         if address is None:
             listen_by_hand(peer, lambda code: _show(code, "Send this code to the other side:", qr), _ask)
         else:
             listen_at(peer, address, lambda a: _show(a, "Send this address to the other side:", qr), stop)
-        _converse(peer, playout, options, bitrate, stop)
+        _converse(peer, playout, options, bitrate, stop, exchange, wishes)
 
 
 def dial(
@@ -75,6 +82,8 @@ def dial(
     bitrate: Bitrate = 16_000,
     stun: Stun = None,
     qr: Qr = True,
+    send: Send = None,
+    accept: Accept = False,
     right: Right = False,
 ) -> None:
     """Call whoever listens."""
@@ -83,16 +92,17 @@ def dial(
     from ..call.meeting import dial_at, dial_by_hand, is_code
 
     options = _options(subject, mic, camera, speaker, right)
+    wishes = _wishes(send, accept, right)
     by_hand = is_code(address)
     if by_hand:
         read_code(address, "offer")
     place = None if by_hand else read_address(address)
-    with _line(stun) as (peer, playout, stop):
+    with _line(stun) as (peer, playout, stop, exchange):
         if place is None:
             dial_by_hand(peer, address, lambda code: _show(code, "Send this code back:", qr))
         else:
             dial_at(peer, place)
-        _converse(peer, playout, options, bitrate, stop)
+        _converse(peer, playout, options, bitrate, stop, exchange, wishes)
 
 
 def serve(
@@ -121,23 +131,51 @@ def _options(subject: str | None, mic: str | None, camera: str | None, speaker: 
 
 
 @contextmanager
-def _line(stun: str | None) -> Iterator[tuple[Peer, Playout, threading.Event]]:
-    """A peer, and what takes in its speech; hung up at the end."""
+def _line(stun: str | None) -> Iterator[tuple[Peer, Playout, threading.Event, Exchange]]:
+    """A peer, what takes in its speech, and what its messages; hung up at the end."""
+    from ..call.exchange import Exchange
     from ..call.peer import Peer
     from ..call.playout import Playout
 
-    playout = Playout()
-    peer = Peer(playout.hear, lambda message: None, stun)
+    playout, exchange = Playout(), Exchange()
+    peer = Peer(playout.hear, exchange.hear, stun)
     try:
-        yield peer, playout, threading.Event()
+        yield peer, playout, threading.Event(), exchange
     finally:
         peer.close()
 
 
-def _converse(line: Line, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event) -> None:
+def _wishes(send: str | None, accept: bool, right: bool) -> Wishes:
+    """What becomes of the two portraits; a refusal to send ours comes before anybody is called."""
+    from ..call.portraits import Wishes
+    from ..store import Store
+    from ..trust.permission import permit
+
+    ours = Store().get(send) if send else None
+    if ours is not None:
+        permit(ours, "call", waived=right)
+        ours.verify()
+    return Wishes(ours, (lambda proposal: True) if accept else _agree, print_line, right)
+
+
+def _agree(proposal: Proposal) -> bool:
+    """Ask whoever sits at the terminal; nobody there is a no."""
+    for heading, told in proposal.lines():
+        print_line(f"  {heading}: {told}")
+    if not sys.stdin.isatty():
+        print_line("Nobody can be asked here whether to take this portrait: add --accept if you want it.", "yellow")
+        return False
+    return typer.confirm("The other side would like to be seen like this. Fetch and show it?")
+
+
+def _converse(
+    line: Peer, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event, exchange: Exchange,
+    wishes: Wishes,
+) -> None:  # fmt: skip
     """The call, until one side hangs up."""
     from ..call.conversation import Conversation
     from ..call.opus import Config
+    from ..call.portraits import passing
     from ..daemon.choose import choose_microphone
     from ..daemon.log import open_log
     from ..daemon.signals import stopping_on_signals
@@ -150,7 +188,8 @@ def _converse(line: Line, playout: Playout, options: StartOptions, bitrate: int,
         open_microphone, notices = choose_microphone(options.settings.mic, options.loop)
         for notice in notices:
             print_line(notice, "yellow")
-        call = Conversation(line, playout, open_microphone, stop, Config(bitrate))
+        portraits = passing(exchange, line.tell, wishes)
+        call = Conversation(line, playout, open_microphone, stop, Config(bitrate), portraits)
         print_line(f"Connected ({line.describe()}). Hang up with Ctrl-C.", "bold green")
         try:
             call.begin()

@@ -23,6 +23,7 @@ from ..subject import Subject
 from ..trust.consent import Use
 from ..trust.credentials import Seal
 from ..trust.permission import permit
+from .core import Daemon
 from .options import AUTO, NONE, PREVIEW, SAMPLE, StartOptions, is_audio_file, is_video_file
 
 PAUSE_S = 1.5
@@ -32,7 +33,7 @@ PAUSE_S = 1.5
 class Cast:
     """`open_source` opens the microphone; `notices` say what is missing, what stands in, and how to get it.
 
-    `consent`: who is shown, and by whose leave; `use`: what for.
+    `consent`: who is shown, and by whose leave; `use`: what for. `begun` is called with the daemon when it is on air.
     """
 
     subject: Subject
@@ -44,6 +45,7 @@ class Cast:
     notices: tuple[str, ...]
     consent: str
     use: Use = "live"
+    begun: Callable[[Daemon], None] = lambda daemon: None
 
 
 def open_microphone(device: str) -> AudioSource:

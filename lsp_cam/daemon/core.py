@@ -76,6 +76,9 @@ class Daemon:
         self.memory = memory
         self.times = StageTimes()
         self.loading: str | None = None
+        self.on_mute: Callable[[bool], None] | None = None
+        """Where set, muting means somebody else than the portrait."""
+        self._muted = False
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
         pipeline, idle = self._load(lambda: subject)
@@ -217,8 +220,17 @@ class Daemon:
         self.camera.fitter = Fitter(width, height, settings.backdrop)
 
     def mute(self, muted: bool) -> None:
-        """Let the portrait hear silence, or the microphone again."""
-        self.listener.muted = muted
+        """Let the portrait (in a call: the other side) hear silence, or the microphone again."""
+        self._muted = muted
+        if self.on_mute is None:
+            self.listener.muted = muted
+        else:
+            self.on_mute(muted)
+
+    @property
+    def muted(self) -> bool:
+        """Whether somebody is muted."""
+        return self._muted
 
     def mirror(self, mirror: bool) -> None:
         """Exchange left and right of the picture."""

@@ -32,13 +32,13 @@ def report(daemon: Daemon, url: str) -> Status:
         stages_ms=daemon.times.milliseconds(),
         latency=_latency(daemon),
         delay_ms=daemon.camera.delays.typical_ms(),
-        muted=daemon.listener.muted,
+        muted=daemon.muted,
         paused=daemon.camera.paused,
         steering=_steering(daemon),
         manner=asdict(daemon.listener.manner),
         head=_head(daemon),
         watchers=daemon.preview.watchers,
-        warnings=warnings_of(microphone, camera, voice, daemon.listener.muted, watched_s, uptime_s),
+        warnings=warnings_of(microphone, camera, voice, daemon.muted, watched_s, uptime_s),
         preview_url=url,
     )
 
@@ -49,7 +49,7 @@ def pulse(daemon: Daemon) -> Pulse:
     return Pulse(
         subject=daemon.subject,
         level_dbfs=round(daemon.listener.level_dbfs, 1),
-        muted=daemon.listener.muted,
+        muted=daemon.muted,
         paused=daemon.camera.paused,
         steered_by=daemon.listener.steering.mode,
         head=_head(daemon),

@@ -25,6 +25,16 @@ SIGNATURE = "signature.json"
 MAX_SIGNATURE_BYTES = 1024
 # What is signed begins with this, so that a signature made for anything else never fits a bundle.
 CONTEXT = b"lsp-cam bundle manifest 1\n"
+# Points of Ed25519 whose order is at most 8 (y, without the sign of x): they are nobody's keys, and what anybody makes
+# up is, for a part of all messages, a valid signature by them.
+SMALL = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f", "ed" + "ff" * 30 + "7f", "ee" + "ff" * 30 + "7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+)  # fmt: skip
 FINGERPRINT_PATTERN = re.compile(r"([0-9a-f]{4}-){7}[0-9a-f]{4}")
 
 
@@ -50,6 +60,8 @@ def check_signature(manifest: bytes, signature: bytes, where: str) -> str:
     try:
         found = Signature.model_validate_json(signature)
         public = bytes.fromhex(found.key)
+        if public[:31] + bytes([public[31] & 0x7F]) in SMALL:
+            raise InvalidSignature
         Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(found.signature), CONTEXT + manifest)
     except (ValidationError, ValueError):
         raise BundleError(f"{where}: {SIGNATURE} is damaged. Get the bundle again.") from None

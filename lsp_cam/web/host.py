@@ -65,11 +65,12 @@ class Host:
 
     def _serve(self) -> None:
         with _listening(self.options.settings.port) as listener:
-            daemon = self._prepare()
+            daemon, begun = self._prepare()
             if self.stop.is_set():
                 return
             try:
                 daemon.begin()
+                begun(daemon)
                 with _answering(daemon, listener, self.stop) as contact:
                     self._go_on_air(daemon, contact)
                     while not self.stop.wait(BEAT_S):
@@ -78,7 +79,7 @@ class Host:
             finally:
                 daemon.end()
 
-    def _prepare(self) -> Daemon:
+    def _prepare(self) -> tuple[Daemon, Callable[[Daemon], None]]:
         settings = self.options.settings
         backdrop = backdrop_of(settings.fill)
         cast = self.cast(self.options, self.store)
@@ -86,7 +87,7 @@ class Host:
         # Meetings ask cameras for 16:9; whoever is shown, the device keeps this size
         size = settings.size_px or (USUAL_SIZE if cast.camera_is_device else None)
         self._record("starting", f"Loading {cast.subject.manifest.title}. {cast.consent}")
-        return Daemon(
+        daemon = Daemon(
             cast.subject,
             Loader(self.store, cast.engine, settings.seed, settings.badge, cast.use),
             cast.open_source,
@@ -97,6 +98,7 @@ class Host:
             memory=Memory(state_folder() / LIKINGS),
             stop=self.stop,
         )
+        return daemon, cast.begun
 
     def _go_on_air(self, daemon: Daemon, contact: Contact) -> None:
         while daemon.outlets.wants_frames and not daemon.camera.sent and not self.stop.wait(POLL_S):

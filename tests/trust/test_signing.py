@@ -14,7 +14,7 @@ from lsp_cam.errors import BundleError, SignerError, SubjectError, UsageError
 from lsp_cam.store import Store
 from lsp_cam.subject import MANIFEST, Subject
 from lsp_cam.trust.permission import permit
-from lsp_cam.trust.signing import SIGNATURE, key_file, own_fingerprint, own_key, sign_manifest
+from lsp_cam.trust.signing import SIGNATURE, check_signature, key_file, own_fingerprint, own_key, sign_manifest
 from tests.bundles import entry, forge, members_of, tiny_bundle, write_zip
 from tests.cli.conftest import Invoke
 
@@ -68,6 +68,20 @@ def test_signatures_that_are_none(store: Store, tmp_path: Path, text: bytes) -> 
     with pytest.raises(BundleError, match="signature"):
         store.install(write_zip(archive, members))
     assert not store.subjects()
+
+
+@pytest.mark.parametrize("key", ["00" * 32, "00" * 31 + "80", "01" + "00" * 31])
+def test_a_key_under_which_made_up_signatures_are_valid(key: str) -> None:
+    """The neutral element's is (S = 0, R = the neutral element), of any message; of order 4, every fourth or so."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    forged = (key if key.startswith("01") else "00" * 32) + "00" * 32
+    if key.startswith("01"):
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(forged), b"anything")
+    signature = json.dumps({"key": key, "signature": forged}).encode()
+    for number in range(20):
+        with pytest.raises(BundleError, match="was changed after it was signed"):
+            check_signature(f"manifest {number}".encode(), signature, "ada")
 
 
 def test_a_signature_of_another_bundle(store: Store, tmp_path: Path) -> None:
