@@ -29,12 +29,13 @@ from .pacing import DuePictures, JitterBuffer
 from .priority import giving_way
 from .show import Due, Picture, Show, idle_picture, warmed
 from .showing import Camera, film, render
-from .stats import StageTimes
+from .stats import Lately, StageTimes
 from .voice import Voice, speak
 
 LOG = logging.getLogger(__name__)
 HANDOVER_S = 10.0
 LAST_WORDS_S = 5.0
+REMEMBERED_S = 60.0  # for so long is speech that was lost worth a warning
 UNTIL_SEEN_S = 0.09  # what rendering and the camera's clock add, as a rule; measured as soon as pictures go out
 
 
@@ -68,13 +69,15 @@ class Daemon:
         stop: threading.Event | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
-        self.started_s = time.time()
+        self.started_s = time.time()  # for people; clocks of the wall are set
+        self._began_s = time.monotonic()
         self.settings = settings
         self.loader = loader
         self._open_source = open_source
         self._source: SwitchedSource | None = None
         self.memory = memory
         self.times = StageTimes()
+        self.lost_speech = Lately(REMEMBERED_S)
         self.loading: str | None = None
         self.on_mute: Callable[[bool], None] | None = None
         """Where set, muting means somebody else than the portrait."""
@@ -122,7 +125,7 @@ class Daemon:
             lambda: render(self.due, self.rendered, self._wanted, unheard_s, self.loader.badge_of, period_s, stop),
         )
         run("motion", lambda: motion(blocks, self.listener, self._last_words, stop))
-        run("capture", lambda: capture(source, blocks, stop))
+        run("capture", lambda: capture(source, blocks, self.lost_speech, stop))
         if self.voice_sink is not None:
             sink = self.voice_sink
             run("voice", lambda: speak(sink, self.voice, self._picture_delay_s, stop))
@@ -146,6 +149,11 @@ class Daemon:
         """The microphone."""
         assert self._source is not None, "begin comes first"
         return self._source
+
+    @property
+    def uptime_s(self) -> float:
+        """For how long it has been there."""
+        return time.monotonic() - self._began_s
 
     @property
     def subject(self) -> str:

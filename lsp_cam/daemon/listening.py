@@ -18,7 +18,7 @@ from .memory import AS_EVER, Liking
 from .pacing import DuePictures, is_due
 from .recording import Recording
 from .show import Due, History, Show
-from .stats import Ring
+from .stats import Lately, Ring
 
 POLL_S = 0.1
 QUEUED_BLOCKS = 16
@@ -28,10 +28,12 @@ LOUDEST = 4.0  # a mix of channels may pass 1; what is far beyond is a fault
 Blocks = queue.Queue[AudioBlock | None]
 
 
-def capture(source: AudioSource, blocks: Blocks, stop: threading.Event) -> None:
-    """Hand on every block; None when the source has ended. A full queue waits: the source counts what it drops."""
+def capture(source: AudioSource, blocks: Blocks, lost: Lately, stop: threading.Event) -> None:
+    """Hand on every block; None when the source has ended. A full queue waits: the source counts what it drops, and
+    `lost` notes it."""
     while not stop.is_set():
         block = source.read(POLL_S)
+        lost.note(source.overflows)
         if block is None and source.state != "ended":
             continue
         while not stop.is_set():

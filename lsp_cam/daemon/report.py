@@ -15,7 +15,7 @@ from .status import CameraStatus, FrameCounts, Head, Latency, MicrophoneStatus, 
 def report(daemon: Daemon, url: str) -> Status:
     """What goes on in `daemon`; its page is at `url`."""
     microphone, camera, voice = _microphone(daemon), _camera(daemon), _voice(daemon)
-    uptime_s = time.time() - daemon.started_s
+    uptime_s = daemon.uptime_s
     watched_s = daemon.camera.watched_s(time.monotonic())
     return Status(
         state="stopping" if daemon.stop.is_set() else "running",
@@ -75,6 +75,7 @@ def _microphone(daemon: Daemon) -> MicrophoneStatus:
         state=source.state,
         level_dbfs=round(daemon.listener.level_dbfs, 1),
         overflows=source.overflows,
+        overflows_lately=daemon.lost_speech.count(),
         reconnects=source.reconnects,
         skew_ppm=round(daemon.clock.skew_ppm, 1),
     )

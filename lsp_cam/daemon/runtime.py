@@ -100,6 +100,10 @@ class Runtime:
     def write_record(self, record: Record) -> None:
         _write(self._record, record)
 
+    def forget_record(self) -> None:
+        """Remove what the last run wrote down, which needs no room on the disk."""
+        self._record.unlink(missing_ok=True)
+
     def beat(self) -> None:
         """Leave a sign of life; after a crash its time says when that was."""
         os.utime(self._record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -54,6 +55,30 @@ class Rate:
         since_s = max(now_s - self._window_s, self._began_s)
         recent = int(np.count_nonzero(self._ring > since_s))
         return recent / max(now_s - since_s, 1e-3)
+
+
+class Lately:
+    """How far a counter has risen over the last `window_s`. One thread notes it; any thread may ask.
+
+    What went wrong once, and goes wrong no more, is no longer worth a warning.
+    """
+
+    def __init__(self, window_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._window_s = window_s
+        self._now = now
+        self._highest = 0
+        self._rises: deque[tuple[float, int]] = deque(maxlen=KEPT)
+
+    def note(self, counter: int) -> None:
+        """The counter stands at `counter`; below what it was it has not risen."""
+        if counter > self._highest:
+            self._rises.append((self._now(), counter - self._highest))
+            self._highest = counter
+
+    def count(self) -> int:
+        """By how much it rose."""
+        since_s = self._now() - self._window_s
+        return sum(rise for at_s, rise in self._rises.copy() if at_s > since_s)
 
 
 class StageTimes:

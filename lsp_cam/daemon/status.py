@@ -18,12 +18,14 @@ class Told(BaseModel):
 
 
 class MicrophoneStatus(Told):
-    """`state`: live, silent, lost or ended. `level_dbfs`: of the last 0.3 s. `skew_ppm`: how slow its clock runs."""
+    """`state`: live, silent, lost or ended. `level_dbfs`: of the last 0.3 s. `overflows`: how often speech was lost
+    since the start, and `overflows_lately` in the last minute. `skew_ppm`: how slow its clock runs."""
 
     name: str
     state: str
     level_dbfs: float
     overflows: int
+    overflows_lately: int
     reconnects: int
     skew_ppm: float
 
@@ -163,8 +165,9 @@ def warnings_of(
         found.append(f"The microphone '{microphone.name}' is gone; it is used again as soon as it is back.")
     if microphone.state == "silent" and not muted:
         found.append(f"The microphone '{microphone.name}' gives no sound at all. Is it muted?")
-    if microphone.overflows:
-        found.append(f"Speech was lost {microphone.overflows} times because the machine was too busy.")
+    if microphone.overflows_lately:
+        times = "once" if microphone.overflows_lately == 1 else f"{microphone.overflows_lately} times"
+        found.append(f"Speech was lost {times} in the last minute because the machine was too busy.")
     if voice.state == "lost" and settled:
         found.append(f"The virtual microphone fails: {voice.problem}")
     if camera.problem:

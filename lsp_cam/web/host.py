@@ -56,7 +56,7 @@ class Host:
         try:
             self._record("starting", "Starting.")
             self._serve()
-            self._record("stopped", None)
+            self._part("stopped")
         except BaseException as error:
             self._fail(error)
             raise
@@ -75,7 +75,7 @@ class Host:
                     self._go_on_air(daemon, contact)
                     while not self.stop.wait(BEAT_S):
                         self._beat(daemon)
-                    self._record("stopping", None)
+                    self._part("stopping")
             finally:
                 daemon.end()
 
@@ -125,6 +125,14 @@ class Host:
         if message and state == "starting":
             self.tell(message)
         return record
+
+    def _part(self, state: State) -> None:
+        """Write down a clean end; where the disk is full, leave no record, for one of a run would look like a crash."""
+        try:
+            self._record(state, None)
+        except DaemonError as problem:
+            LOG.warning("%s: %s", state, problem)
+            self.runtime.forget_record()
 
     def _fail(self, error: BaseException) -> None:
         """Write down what happened; a disk that is full must not hide it."""

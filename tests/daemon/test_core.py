@@ -248,13 +248,30 @@ def test_a_camera_that_does_not_open_is_an_error_and_nothing_runs():
 
 def test_warnings_are_in_plain_words():
     with on_air(FakeLoader(render_s=0.1), camera=ListSink()) as daemon:
-        daemon.started_s -= 60
+        daemon._began_s -= 60
         until(lambda: daemon.camera.sent > 40)
         assert not any("CPU is busy" in w for w in report(daemon, "").warnings), "it was watched for a moment only"
         daemon.camera.watched_since_s = time.monotonic() - 60
         told = report(daemon, "http://x/")
     assert any("CPU is busy" in w and "of 30 fps" in w for w in told.warnings)
     assert any("gives no sound" in w for w in told.warnings)
+
+
+def test_speech_that_was_lost_is_told_of_for_a_minute(monkeypatch: pytest.MonkeyPatch):
+    source = NullSource()
+    monkeypatch.setattr(NullSource, "overflows", 3, raising=False)
+    with on_air(source=source, camera=ListSink()) as daemon:
+        until(lambda: any("Speech was lost 3 times in the last minute" in w for w in report(daemon, "").warnings))
+        daemon.lost_speech._now = lambda: time.monotonic() + 61
+        told = report(daemon, "")
+        assert (told.microphone.overflows, told.microphone.overflows_lately) == (3, 0)
+        assert not any("Speech was lost" in w for w in told.warnings)
+
+
+def test_how_long_it_runs_is_not_asked_of_a_clock_that_can_be_set(monkeypatch: pytest.MonkeyPatch):
+    with on_air(camera=ListSink()) as daemon:
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        assert 0 <= report(daemon, "").uptime_s < 300
 
 
 @pytest.mark.parametrize("wild", [np.nan, np.inf, -np.inf, 1e30])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 
 from lsp_cam.daemon import launch
+from lsp_cam.daemon.client import absence, connect
 from lsp_cam.daemon.runtime import Runtime
 
 from .conftest import ENTRY, SHOWN, Cam, alive, end
@@ -299,6 +302,25 @@ def test_a_disk_that_fills_up_ends_a_recording_with_the_reason(cam: Cam, tmp_pat
     assert "disk is full" in cam.run("status").stdout
 
 
+def test_a_disk_without_room_neither_disturbs_the_picture_nor_makes_a_stop_a_failure(cam: Cam):
+    cam.start()
+    pid = cam.record["pid"]
+    log = cam.home / "state/log/daemon.log"
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))  # from now on it cannot write a byte to any file
+    logged, sent = log.read_bytes(), cam.status()["frames"]["sent"]
+    with connect(Runtime(cam.runtime)) as client:
+        client.post("/api/mute", {"on": True})
+        client.post("/api/manner", {"mouth": 1.2})
+    assert cam.status()["manner"]["mouth"] == 1.2, "it cannot be kept, but it is done"
+    until(lambda: cam.status()["frames"]["sent"] > sent + 15)
+    assert log.read_bytes() == logged, "there was no room indeed"
+    done = cam.run("stop")
+    assert (done.returncode, done.stdout.strip()) == (0, "Stopped.")
+    assert not alive(pid)
+    assert cam.is_clean()
+    assert absence(Runtime(cam.runtime)) == "lsp-cam is not running.", "and did not crash"
+
+
 def test_a_daemon_that_hangs_is_killed(cam: Cam):
     cam.start()
     pid = cam.record["pid"]
@@ -311,6 +333,13 @@ def test_a_daemon_that_hangs_is_killed(cam: Cam):
         assert not alive(pid)
     finally:
         end(pid)
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.1)
 
 
 def plays(film: Path) -> tuple[int, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lsp_cam.daemon.stats import Rate, Ring, StageTimes
+from lsp_cam.daemon.stats import Lately, Rate, Ring, StageTimes
 
 
 def test_percentiles_of_the_last_values():
@@ -32,6 +32,20 @@ def test_a_young_rate_counts_from_its_beginning():
         now_s[0] += 1 / 30
         rate.tick()
     assert rate.per_second() == pytest.approx(30, rel=0.05)
+
+
+def test_what_went_wrong_is_forgotten_when_it_goes_wrong_no_more():
+    now_s = [100.0]
+    lately = Lately(60, now=lambda: now_s[0])
+    assert lately.count() == 0
+    for at_s, counter in ((100, 2), (130, 2), (140, 5), (141, 1), (142, 5)):
+        now_s[0] = at_s
+        lately.note(counter)
+    assert lately.count() == 5
+    now_s[0] = 161
+    assert lately.count() == 3
+    now_s[0] = 201
+    assert lately.count() == 0
 
 
 def test_stages_are_told_in_milliseconds():
