@@ -12,6 +12,7 @@
                            shoulders_translation (3,)
     candidates/0.png …     four pictures, where the renderer takes them
     preview.jpg            what the subject looks like
+    body.npz               where the shoulders are in the preview, for evaluation; optional
 
 Nothing in a bundle can run code. Every file is read whole, hashed, and only then used, so that what
 was checked is what is loaded.

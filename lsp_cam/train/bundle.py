@@ -42,8 +42,8 @@ def camera_arrays(clip: Tracked) -> dict[str, NDArray[Any]]:
         "intrinsics": clip.intrinsics.astype(np.float32),
         "scale": np.array(1.0, np.float32),
         "mean_translation": clip.translation.mean(axis=0).astype(np.float32),
-        "shoulders": clip.shoulders[0].astype(np.float32),
-        "shoulders_translation": clip.translation[0].astype(np.float32),
+        "shoulders": clip.shoulders.mean(axis=0).astype(np.float32),
+        "shoulders_translation": clip.translation.mean(axis=0).astype(np.float32),
     }
 
 

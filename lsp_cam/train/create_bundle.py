@@ -21,6 +21,7 @@ from lsp_cam.train.checkpoint import load_model
 from lsp_cam.train.corpus import decode
 from lsp_cam.train.encoder import load_encoder
 from lsp_cam.train.job import Job
+from lsp_cam.train.maps import tracked_shoulders
 from lsp_cam.train.models.mouth import MouthNet
 from lsp_cam.train.prepare.speech import quiet_frames, voiced
 from lsp_cam.train.prepare.timeline import Piece, Timeline, end_to_end, pieces
@@ -66,6 +67,7 @@ def export_stage(job: Job, tell: Tell) -> Facts:
         "face.npz": npz_bytes(**bundle.face_arrays(motion, _quiet(job, found))),
         "camera.npz": npz_bytes(**bundle.camera_arrays(clip)),
         "tracking.npz": _tracking(job),
+        "body.npz": npz_bytes(shoulders=tracked_shoulders(clip)[bundle.middle_frame(clip)].astype(np.float32)),
     }
     manifest = {
         "name": request.name,

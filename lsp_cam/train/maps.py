@@ -23,7 +23,20 @@ def drawn_points(clip: Tracked) -> Array:
     return points
 
 
-def followed_shoulders(clip: Tracked) -> Array:
-    """Shoulders (T, 18, 2) in pixels: frame 0's billboard, following the head's translation."""
-    moved = clip.shoulders[:1] + SHOULDER_SHARE * (clip.translation - clip.translation[:1])[:, None]
-    return pinhole(moved, clip.intrinsics)
+def following_shoulders(clip: Tracked, translation: Array) -> Array:
+    """Shoulders (T, 18, 3) in the camera as the running program moves them: the clip's mean billboard, following the
+    head's translation (T, 3)."""
+    moved = SHOULDER_SHARE * (translation - clip.translation.mean(axis=0))
+    return np.asarray(clip.shoulders.mean(axis=0) + moved[:, None])
+
+
+def body_apart(clip: Tracked) -> Array:
+    """How far (T, 2) in mm, right and down, the tracked shoulders are from where they would follow the head to."""
+    apart = clip.shoulders - following_shoulders(clip, clip.translation)
+    return np.asarray(apart[..., :2].mean(axis=1))
+
+
+def tracked_shoulders(clip: Tracked) -> Array:
+    """Shoulders (T, 18, 2) in pixels as tracked: people also sit elsewhere with their heads where they were, and a
+    renderer that is not told so learns a blur."""
+    return pinhole(clip.shoulders, clip.intrinsics)

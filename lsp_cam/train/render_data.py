@@ -13,7 +13,7 @@ from lsp_cam.errors import UsageError
 from lsp_cam.stages.featuremap import draw_map
 from lsp_cam.stages.landmarks import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT, PUPILS, STEADY
-from lsp_cam.train.maps import drawn_points, followed_shoulders
+from lsp_cam.train.maps import drawn_points, tracked_shoulders
 from lsp_cam.train.quality import box_around
 from lsp_cam.train.tracked import Array, Tracked
 
@@ -113,7 +113,7 @@ def open_footage(clip: Tracked, frames: NDArray[np.uint8], *, upper_body: bool =
             "frames, or are not square with a side that is a multiple of 64. Track and crop the video again."
         )
     fixed = clip.project(np.repeat(head_fixed(clip)[None], len(clip.points), axis=0))
-    shoulders = followed_shoulders(clip)
+    shoulders = tracked_shoulders(clip)
     return Footage(clip, frames, clip.project(drawn_points(clip)), shoulders, fixed, _stillest(clip), upper_body)
 
 

@@ -119,7 +119,7 @@ class LiteJob:
             {"params": [p for p in painter.parameters() if id(p) not in named]},
         ]
         clip = footage.clip
-        self._modes = PoseModes(clip)(clip.angles, clip.translation).to(device)
+        self._modes = PoseModes(clip).of_clip(clip).to(device)
         self._optimizer = torch.optim.Adam(groups, config.rate, (0.9, 0.99))
 
     def begin(self) -> None:

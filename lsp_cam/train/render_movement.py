@@ -7,28 +7,40 @@ import torch
 from torch import Tensor
 
 from lsp_cam.train import checkpoint
+from lsp_cam.train.maps import body_apart
 from lsp_cam.train.models.lite import MODES, LiteRenderer
 from lsp_cam.train.render_data import Footage
 from lsp_cam.train.render_losses import anchor_loss, bend_loss, structure_loss
 from lsp_cam.train.tracked import Array, Tracked
 
 RATE = 0.002  # of PULL pixels
+BODY_MM = 1.0  # a body that leaves its place by less than that is not worth a mode: tracking is no better
 
 
 class PoseModes:
-    """Head poses as `MODES` numbers: 1, the six of a pose about the clip's mean, in deviations, and their products."""
+    """Poses as `MODES` numbers: 1, the head's six and the body's two about the clip's mean, in deviations, and their
+    products."""
 
     def __init__(self, clip: Tracked) -> None:
-        pose = np.concatenate([clip.angles, clip.translation], axis=1)
-        self._mean, self._deviation = pose.mean(axis=0), np.maximum(pose.std(axis=0), 1e-3)
+        pose = _poses(clip.angles, clip.translation, body_apart(clip))
+        least = np.array([1e-3] * 6 + [BODY_MM] * 2)
+        self._mean, self._deviation = pose.mean(axis=0), np.maximum(pose.std(axis=0), least)
 
-    def __call__(self, angles: Array, translation: Array) -> Tensor:
-        """Modes (N, MODES) of angles and translations (N, 3)."""
-        z = (np.concatenate([angles, translation], axis=1) - self._mean) / self._deviation
-        first, second = np.triu_indices(6)
+    def of_clip(self, clip: Tracked) -> Tensor:
+        """Modes (T, MODES) of all frames."""
+        return self(clip.angles, clip.translation, body_apart(clip))
+
+    def __call__(self, angles: Array, translation: Array, body: Array) -> Tensor:
+        """Modes (N, MODES) of angles and translations (N, 3), and of `maps.body_apart` (N, 2)."""
+        z = (_poses(angles, translation, body) - self._mean) / self._deviation
+        first, second = np.triu_indices(z.shape[1])
         columns = np.concatenate([np.ones((len(z), 1)), z, z[:, first] * z[:, second]], axis=1)
         assert columns.shape[1] == MODES
         return torch.from_numpy(columns).float()
+
+
+def _poses(angles: Array, translation: Array, body: Array) -> Array:
+    return np.concatenate([angles, translation, body], axis=1)
 
 
 def fit_movement(
@@ -36,7 +48,7 @@ def fit_movement(
 ) -> None:
     """Learn the flows of the modes: frames before `last` are to look like the moved texture, face and mouth apart."""
     clip, device = footage.clip, model.texture.device
-    modes = PoseModes(clip)(clip.angles, clip.translation).to(device)
+    modes = PoseModes(clip).of_clip(clip).to(device)
     still = footage.anchors(footage.still).to(device)
     optimizer = torch.optim.Adam([model.painter.sway], RATE)
     for step in range(steps):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lsp_cam.train import checkpoint
-from lsp_cam.train.maps import SHOULDER_SHARE, drawn_points
+from lsp_cam.train.maps import body_apart, drawn_points, following_shoulders
 from lsp_cam.train.models.lite import LiteRenderer
 from lsp_cam.train.render_data import Footage
 from lsp_cam.train.render_movement import PoseModes
@@ -20,6 +20,7 @@ class RandomPoses:
     def __init__(self, footage: Footage) -> None:
         self._footage, self._clip = footage, footage.clip
         self._drawn, self._modes = drawn_points(footage.clip), PoseModes(footage.clip)
+        self._body = body_apart(footage.clip)
 
     def draw(self, batch: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Maps (B, 1, S, S) and modes (B, MODES)."""
@@ -28,19 +29,21 @@ class RandomPoses:
 
     def _one(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         clip = self._clip
-        face, turn, place = rng.integers(0, len(clip.points), 3)
+        face, turn, place, body = rng.integers(0, len(clip.points), 4)
         angles = _stretched(clip.angles, turn, rng)
         translation = _stretched(clip.translation, place, rng)
         head = self._drawn[face] @ rotation_of(angles[None])[0].T + translation
-        shoulders = clip.shoulders[0] + SHOULDER_SHARE * (translation - clip.translation[0])
+        apart = _stretched(self._body, body, rng)
+        shoulders = following_shoulders(clip, translation[None])[0]
+        shoulders[:, :2] += apart
         points, pixels = pinhole(head, clip.intrinsics), pinhole(shoulders, clip.intrinsics)
-        return self._footage.drawn(points, pixels), self._modes(angles[None], translation[None])
+        return self._footage.drawn(points, pixels), self._modes(angles[None], translation[None], apart[None])
 
 
 def _stretched(values: Array, index: int, rng: np.random.Generator) -> Array:
-    """Line `index` of values (T, 3), its distance from the mean changed by 0.3 to 1.3."""
+    """Line `index` of values (T, N), its distance from the mean changed by 0.3 to 1.3."""
     mean = values.mean(axis=0)
-    return np.asarray(mean + (values[index] - mean) * rng.uniform(0.3, 1.3, 3))
+    return np.asarray(mean + (values[index] - mean) * rng.uniform(0.3, 1.3, len(mean)))
 
 
 def warm_up(model: LiteRenderer, footage: Footage, steps: int, batch: int, rng: np.random.Generator, log: Path) -> None:

@@ -1,5 +1,6 @@
 """Movement by pose: the modes, the flows learned for them, and the network that reads them off the map."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,20 @@ from tests.train.footage import small_footage
 
 def test_modes_are_a_pose_and_its_products(shared: Path) -> None:
     clip = small_footage(shared, frames=12).clip
-    modes = PoseModes(clip)(clip.angles, clip.translation)
+    modes = PoseModes(clip).of_clip(clip)
     assert modes.shape == (12, MODES)
     assert (modes[:, 0] == 1).all()
-    assert modes[:, 1:7].mean(dim=0).abs().max() < 1e-5
-    torch.testing.assert_close(modes[:, 8], modes[:, 1] * modes[:, 2])
+    assert modes[:, 1:9].mean(dim=0).abs().max() < 1e-5
+    torch.testing.assert_close(modes[:, 10], modes[:, 1] * modes[:, 2])
+
+
+def test_a_body_that_leaves_its_place_is_a_mode_of_its_own(shared: Path) -> None:
+    clip = small_footage(shared, frames=12).clip
+    apart = np.where(np.arange(12) < 6, -10.0, 10.0)
+    moved = replace(clip, shoulders=clip.shoulders + np.stack([apart, 0 * apart, 0 * apart], axis=1)[:, None])
+    modes = PoseModes(moved).of_clip(moved)
+    torch.testing.assert_close(modes[:, 7], torch.from_numpy(np.sign(apart)).float(), atol=0.1, rtol=0)
+    assert PoseModes(clip).of_clip(clip)[:, 7:9].abs().max() < 0.5  # a body that follows the head tells nothing new
 
 
 def test_a_pose_moves_the_texture_to_where_the_head_is_and_the_network_sees_it(shared: Path, tmp_path: Path) -> None:
@@ -27,7 +37,7 @@ def test_a_pose_moves_the_texture_to_where_the_head_is_and_the_network_sees_it(s
     torch.manual_seed(0)
     model = build(footage)
     clip, still = footage.clip, footage.anchors(footage.still)
-    modes = PoseModes(clip)(clip.angles, clip.translation)
+    modes = PoseModes(clip).of_clip(clip)
     anchors = torch.stack([footage.anchors(k) for k in range(40)])
 
     def away() -> float:
@@ -38,9 +48,9 @@ def test_a_pose_moves_the_texture_to_where_the_head_is_and_the_network_sees_it(s
     assert away() < 0.5 * before
     rows = []
     for name in ("one", "two"):  # the second goes on where the first ended
-        warm_up(model, footage, 30, 4, np.random.default_rng(0), tmp_path / f"{name}.csv")
+        warm_up(model, footage, 60, 8, np.random.default_rng(0), tmp_path / f"{name}.csv")
         rows.append(np.genfromtxt(tmp_path / f"{name}.csv", delimiter=",", names=True)["movement_px"])
-    assert rows[1][-5:].mean() < 0.7 * rows[0][:5].mean()
+    assert rows[1][-10:].mean() < 0.7 * rows[0][:10].mean()
 
 
 def test_straight_movement_does_not_bend() -> None:

@@ -6,15 +6,19 @@ are left to be found, in creation's own way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lsp_cam.stages.head import LiveHead
+from lsp_cam.stages.landmarks import SHOULDER_POINTS
 from lsp_cam.stages.project import ProjectConfig
 from lsp_cam.subject import Subject
 from lsp_cam.train.evaluate.figures import Array
 from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, NOSE, NOSE_TIP
+from lsp_cam.train.prepare import shoulders
 from lsp_cam.train.prepare.cuts import Segment
 from lsp_cam.train.prepare.face import POSE_FILTER_S, filtered, lift
 from lsp_cam.train.prepare.rigid import Lens, Poses, fit_poses, placed, seen
@@ -30,9 +34,18 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
+class Body:
+    """A picture (S, S, 3) of a subject, and where its shoulders (18, 2) are in it, in pixels."""
+
+    picture: NDArray[np.uint8]
+    points: Array
+
+
+@dataclass(frozen=True)
 class Known:
     """What a bundle tells of its person: the resting face and the neutral one (73, 3), the camera (3, 3), the mean head
-    pose (6,), shoulders (18, 3) as they are at head translation `shoulders_at` (3,), and how they follow it."""
+    pose (6,), shoulders (18, 3) as they are at head translation `shoulders_at` (3,), and how they follow it; what it
+    takes to find the body itself, where the bundle says it."""
 
     rest: Array
     neutral: Array
@@ -41,6 +54,7 @@ class Known:
     shoulders: Array
     shoulders_at: Array
     share: float
+    body: Body | None = None
 
     @property
     def lens(self) -> Lens:
@@ -70,7 +84,29 @@ def known(subject: Subject) -> Known:
         camera["shoulders"].astype(np.float64),
         camera["shoulders_translation"].astype(np.float64),
         subject.config("project", ProjectConfig).shoulder_amplify,
+        _body(subject),
     )
+
+
+def _body(subject: Subject) -> Body | None:
+    if not (subject.has("body.npz") and subject.has("preview.jpg")):
+        return None
+    points = subject.arrays("body.npz", shoulders=(SHOULDER_POINTS, 2))["shoulders"]
+    picture = cv2.imdecode(np.frombuffer(subject.read("preview.jpg"), np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        return None
+    return Body(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), points.astype(np.float64))
+
+
+def with_body(clip: Tracked, frames: NDArray[np.uint8], segments: list[Segment], subject: Known) -> Tracked:
+    """The clip with its shoulders where they are in the pictures (T, S, S, 3), which are cropped as the subject's are;
+    as it is if the bundle does not say what the subject's body looks like."""
+    if subject.body is None or subject.body.picture.shape != frames.shape[1:]:
+        return clip
+    moves = shoulders.follow(frames, np.arange(len(frames)), subject.body.picture, subject.body.points)
+    depth_mm = float(subject.shoulders[:, 2].mean())
+    board = shoulders.billboard(subject.body.points, moves, depth_mm, subject.lens, segments, clip.fps)
+    return replace(clip, shoulders=board)
 
 
 def follow(landmarks: Array, segments: list[Segment], fps: float, subject: Known) -> Followed:

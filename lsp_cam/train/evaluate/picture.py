@@ -8,7 +8,7 @@ their width, where the truth has them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from lsp_cam.stages.shape import part_lips
 from lsp_cam.train.evaluate.figures import Array, Row, spread
 from lsp_cam.train.evaluate.footage import HeldOut
 from lsp_cam.train.landmarks import CONTOUR
+from lsp_cam.train.maps import tracked_shoulders
 from lsp_cam.train.quality import box_around, psnr, ssim
 
 FACE_MARGIN, MOUTH_MARGIN = 0.15, 0.3
@@ -50,15 +51,17 @@ class TrackedMotion:
         clip = held_out.tracked
         self._poses = np.concatenate([clip.angles, clip.translation], axis=1).astype(np.float32)
         faces = np.repeat(got["rest_points"][None].astype(np.float64), len(clip.points), axis=0)
+        self._shoulders = tracked_shoulders(clip).astype(np.float32)
         moving = [*got["eye_indices"].astype(int), *LIPS]
         faces[:, moving] = clip.points[:, moving]
         part_lips(faces, alike=False)
         self._faces = faces.astype(np.float32)
 
     def landmarks(self, picture: int) -> LandmarkFrame:
-        """Where picture `picture` is drawn: eyes, brows, lips and head as tracked, all else as the subject rests."""
+        """Where picture `picture` is drawn: eyes, brows, lips, head and shoulders as tracked, all else as the subject
+        rests."""
         seen, _ = self._project.step(FaceFrame(picture, self._faces[picture], self._poses[picture]), None)
-        return seen[0]
+        return replace(seen[0], shoulders=self._shoulders[picture])
 
     def render(self, picture: int) -> NDArray[np.uint8]:
         """The picture (S, S, 3)."""

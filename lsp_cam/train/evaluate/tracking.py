@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lsp_cam.errors import UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.train.evaluate.figures import Array, Row
-from lsp_cam.train.evaluate.follow import Known, follow
+from lsp_cam.train.evaluate.follow import Known, follow, with_body
 from lsp_cam.train.evaluate.footage import SHORTEST_S, HeldOut, on_disk
 from lsp_cam.train.prepare.crop import Square, choose_square
 from lsp_cam.train.prepare.cuts import Segment, changes, find_cuts, segments_of
@@ -53,6 +53,9 @@ def track(path: Path, subject: Known, size: int, start_s: float, end_s: float | 
     frames = on_disk(shown, size)
     landmarks, segments = _landmarks(frames, path)
     followed = follow(landmarks, segments, video.fps, subject)
+    clip = followed.clip
+    if square == own_square(square, subject.intrinsics, video.width, video.height):
+        clip = with_body(clip, frames, segments, subject)
     begin, end = (round(k / video.fps * SAMPLE_RATE_HZ) for k in (first, last))
     samples = sound(video, last / video.fps)[begin:end]
     facts = {
@@ -60,7 +63,7 @@ def track(path: Path, subject: Known, size: int, start_s: float, end_s: float | 
         "offset_px": followed.offset_px,
         "offset_removed": followed.offset_removed,
     }
-    return HeldOut(frames, samples, followed.clip, first / video.fps), facts
+    return HeldOut(frames, samples, clip, first / video.fps), facts
 
 
 def find_square(part: Part, subject: Known, size: int) -> Square:

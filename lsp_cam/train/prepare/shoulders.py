@@ -63,9 +63,10 @@ def _falling(rows: Array, side: int) -> Array:
     return np.asarray(np.maximum.accumulate(filled))
 
 
-def follow(frames: NDArray[np.uint8], numbers: NDArray[np.int64], reference: int, points: Array) -> Array:
-    """How far (T, 2) in pixels the upper body has moved since frame `reference`, in each of the frames `numbers`."""
-    grey = cv2.cvtColor(np.asarray(frames[reference]), cv2.COLOR_RGB2GRAY)
+def follow(frames: NDArray[np.uint8], numbers: NDArray[np.int64], reference: NDArray[np.uint8], points: Array) -> Array:
+    """How far (T, 2) in pixels the upper body has moved since picture `reference` (S, S, 3), where its points (18, 2)
+    are known, in each of the frames `numbers`."""
+    grey = cv2.cvtColor(np.asarray(reference), cv2.COLOR_RGB2GRAY)
     mask = np.zeros_like(grey)
     outline = np.concatenate([points, [[points[-1, 0], len(grey)], [points[0, 0], len(grey)]]])
     cv2.fillPoly(mask, [outline.astype(np.int32)], 255)

@@ -110,8 +110,9 @@ def shoulders_stage(job: Job, tell: Tell) -> Facts:
     placed = np.einsum("tij,tpj->tpi", rotation_of(found["angles"]), found["points"]) + found["translation"][:, None]
     away = np.abs(found["translation"] - np.median(found["translation"], axis=0)).sum(axis=1)
     reference = int(away.argmin())
-    points = shoulders.find_shoulders(np.asarray(frames[timeline.numbers[reference]]), pixels[reference])
-    moves = shoulders.follow(frames, timeline.numbers, int(timeline.numbers[reference]), points)
+    picture = np.asarray(frames[timeline.numbers[reference]])
+    points = shoulders.find_shoulders(picture, pixels[reference])
+    moves = shoulders.follow(frames, timeline.numbers, picture, points)
     tell(0.9)
     depth, fps = float(placed[..., 2].mean()), facts["fps"]
     board = shoulders.billboard(points, moves, depth, lens, timeline.segments, fps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 
 from lsp_cam.stages.landmarks import LIPS
 from lsp_cam.subject import Subject
-from lsp_cam.train.evaluate.follow import Known, follow, known
+from lsp_cam.train.evaluate.follow import Body, Known, follow, known, with_body
 from lsp_cam.train.evaluate.footage import part_of
 from lsp_cam.train.evaluate.head import angles_between
 from lsp_cam.train.evaluate.speaking import lip_gap
 from lsp_cam.train.prepare.cuts import Segment
 from lsp_cam.train.synthetic import read_tracked
-from lsp_cam.train.tracked import Tracked
+from lsp_cam.train.tracked import Tracked, pinhole
 
 COUNT = 120
 WHOLE = [Segment(0, COUNT)]
@@ -59,3 +60,15 @@ def test_shoulders_follow_as_the_subjects_do(clip: Tracked, person: Known) -> No
     found = follow(clip.project(clip.points), WHOLE, clip.fps, person).clip
     moved = found.shoulders[9] - found.shoulders[0]
     np.testing.assert_allclose(moved, np.tile(person.share * (found.translation[9] - found.translation[0]), (18, 1)))
+
+
+def test_a_body_that_moves_by_itself_is_found_where_it_is(clip: Tracked, person: Known) -> None:
+    cloth = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    frames = np.stack([np.roll(cloth, 6 * int(k >= 20), axis=1) for k in range(len(clip.points))])  # at a cut
+    line = np.stack([np.linspace(60, 440, 18), np.full(18, 380.0)], axis=1)
+    segments = [Segment(0, 20), Segment(20, len(frames))]
+    found = with_body(clip, frames, segments, replace(person, body=Body(cloth, line)))
+    away = pinhole(found.shoulders, found.intrinsics) - line
+    np.testing.assert_allclose(away[:20], 0, atol=0.3)
+    np.testing.assert_allclose(away[20:], np.broadcast_to([6.0, 0], (len(frames) - 20, 18, 2)), atol=0.3)
+    assert with_body(clip, frames, segments, person) is clip  # the demo subject's bundle does not say

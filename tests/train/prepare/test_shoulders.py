@@ -32,7 +32,7 @@ def test_the_body_is_followed_where_it_goes() -> None:
     where = np.stack([np.arange(8), -np.arange(8) // 2], axis=1)
     frames = np.stack([np.roll(cloth, (y, x), axis=(0, 1)) for x, y in where])
     line = np.stack([np.linspace(20, 140, 18), np.full(18, 60.0)], axis=1)
-    moves = follow(frames, np.arange(8), 0, line)
+    moves = follow(frames, np.arange(8), frames[0], line)
     np.testing.assert_allclose(moves, where, atol=0.2)
 
 
