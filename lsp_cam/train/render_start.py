@@ -8,17 +8,37 @@ from torch import Tensor
 
 from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT
 from lsp_cam.train.models.lite import CELL, Shape
+from lsp_cam.train.prepare.mesh import PersonFinder
 from lsp_cam.train.quality import box_around
 from lsp_cam.train.render_data import Footage, openness, shut_eyes
 
+MARGIN = 0.02  # of the picture's side: how far a person's outline may be from where it is told
+FILL_PX = 5
+
 
 def first_texture(footage: Footage) -> tuple[Tensor, Tensor]:
-    """Texture (4, S, S) and background (3, S, S), 0..1: the stillest frame cut out, and the median of all frames."""
+    """Texture (4, S, S) and background (3, S, S), 0..1: the stillest frame cut out, and what is behind the person."""
     still = np.ascontiguousarray(footage.frames[footage.still])
-    middle = np.median(footage.frames[:: max(1, len(footage.frames) // 60)], axis=0).astype(np.float32)
+    behind = background(footage.frames[:: max(1, len(footage.frames) // 60)])
     opacity = cv2.GaussianBlur(_person(footage, still).astype(np.float32), (0, 0), 2.0) * 0.96 + 0.02
     texture = np.concatenate([still.transpose(2, 0, 1) / 255.0, opacity[None]])
-    return torch.from_numpy(texture).float(), torch.from_numpy(middle.transpose(2, 0, 1) / 255.0).float()
+    return torch.from_numpy(texture).float(), torch.from_numpy(behind.transpose(2, 0, 1) / 255.0).float()
+
+
+def background(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What is behind the person (S, S, 3), 0..255, in frames (T, S, S, 3): the median of what is seen past them, and
+    the nearest of it where nothing ever is. A median with the person in it would leave a ghost beside a moved head."""
+    finder, side = PersonFinder(), frames.shape[1]
+    margin = np.ones((max(3, round(MARGIN * side)),) * 2, np.uint8)
+    person = np.stack([cv2.dilate(finder.find(frame).astype(np.uint8), margin) for frame in frames]).astype(bool)
+    seen = frames.astype(np.float32)
+    seen[person] = np.nan
+    never: NDArray[np.bool_] = np.asarray(person.all(axis=0))
+    seen[:, never] = 0.0
+    middle = np.asarray(np.nanmedian(seen, axis=0), np.float32)
+    levels, holes = np.asarray(middle.round(), np.uint8), np.asarray(never, np.uint8)
+    filled = cv2.inpaint(levels, holes, FILL_PX, cv2.INPAINT_TELEA)
+    return np.where(never[..., None], filled, middle).astype(np.float32)
 
 
 def _person(footage: Footage, still: NDArray[np.uint8]) -> NDArray[np.uint8]:

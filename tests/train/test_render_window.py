@@ -17,7 +17,7 @@ def _faces(centres: list[tuple[float, float]], scale: float) -> np.ndarray:
 
 def test_the_window_holds_the_face_wherever_it_moves() -> None:
     faces = _faces([(120, 110), (132, 120)], 1.0)
-    shape = shape_of(faces, 256)
+    shape = shape_of(faces, 512)
     window, eyes = shape.window, shape.eyes
     assert all(edge % 2 == 0 for edge in window)  # in whole cells of the flow
     assert window.left * 8 <= 70
@@ -32,7 +32,11 @@ def test_the_window_holds_the_face_wherever_it_moves() -> None:
 
 
 def test_a_face_at_the_edge_is_cut_at_the_edge() -> None:
-    shape = shape_of(_faces([(20, 200)], 1.5), 256)
+    shape = shape_of(_faces([(20, 456)], 1.5), 512)
     assert shape.window.left == 0
-    assert shape.window.bottom == 32
+    assert shape.window.bottom == 64
     assert shape.window.left <= shape.eyes.left < shape.eyes.right <= shape.window.right
+
+
+def test_all_of_a_small_picture_is_painted() -> None:
+    assert tuple(shape_of(_faces([(120, 110)], 1.0), 256).window) == (0, 32, 0, 32)
