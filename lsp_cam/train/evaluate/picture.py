@@ -51,7 +51,8 @@ class TrackedMotion:
         clip = held_out.tracked
         self._poses = np.concatenate([clip.angles, clip.translation], axis=1).astype(np.float32)
         faces = np.repeat(got["rest_points"][None].astype(np.float64), len(clip.points), axis=0)
-        self._shoulders = tracked_shoulders(clip).astype(np.float32)
+        offset_px = np.array(self._project.config.shoulder_offset_px)
+        self._shoulders = (tracked_shoulders(clip) + offset_px).astype(np.float32)
         moving = [*got["eye_indices"].astype(int), *LIPS]
         faces[:, moving] = clip.points[:, moving]
         part_lips(faces, alike=False)

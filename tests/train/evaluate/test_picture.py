@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from lsp_cam.backends.choose import open_engine
+from lsp_cam.pipeline import Pipeline
+from lsp_cam.subject import Subject
 from lsp_cam.train.evaluate.figures import share, spread
-from lsp_cam.train.evaluate.picture import Extras, boxes_of, chosen_pictures, compare
+from lsp_cam.train.evaluate.footage import HeldOut
+from lsp_cam.train.evaluate.picture import Extras, TrackedMotion, boxes_of, chosen_pictures, compare
 from lsp_cam.train.quality import ssim
+from lsp_cam.train.tracked import pinhole
 
 from .material import clip
 
+DEMO = Path(__file__).resolve().parents[3] / "subjects" / "demo"
 BOXES = (slice(0, 32), slice(0, 64)), (slice(0, 16), slice(0, 16))
 
 
@@ -60,3 +69,18 @@ def test_what_is_no_number_does_not_count() -> None:
     assert spread([float("nan")]) is None
     assert share([True, False, False, True]) == 0.5
     assert share([]) is None
+
+
+def test_shoulders_are_drawn_as_tracked_unless_the_subject_hides_them() -> None:
+    subject = Subject.open(DEMO)
+    held_out = HeldOut(np.zeros((3, 512, 512, 3), np.uint8), np.zeros(1600, np.float32), clip(frames=3), 0.0)
+    motion = TrackedMotion(Pipeline(subject, open_engine("onnxruntime", 1)), held_out)
+    wanted = pinhole(held_out.tracked.shoulders, held_out.tracked.intrinsics)
+    np.testing.assert_allclose(motion.landmarks(1).shoulders, wanted[1], atol=1e-3)
+    hidden = TrackedMotion(Pipeline(_hiding(subject), open_engine("onnxruntime", 1)), held_out)
+    assert hidden.landmarks(1).shoulders.min() > 4000
+
+
+def _hiding(subject: Subject) -> Subject:
+    settings = {**subject.manifest.settings, "project": {"shoulder_offset_px": [4096, 4096]}}
+    return replace(subject, manifest=subject.manifest.model_copy(update={"settings": settings}))
