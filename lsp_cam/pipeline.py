@@ -209,6 +209,10 @@ class Pipeline:
         """What the generator gives: (1, 3, S, S) float32 in -1..1, before it becomes a picture."""
         return self._render.generate(feature_map)
 
+    def renew(self, engine: Engine) -> None:
+        """Load the renderer anew. Raises BundleError, ModelError; then it is as it was."""
+        self._render = RenderStage.from_subject(self.subject, engine)
+
     def use_candidates(self, engine: Engine, candidates: Float32) -> None:
         """Put `candidates` (1, 12, S, S) float32 in -1..1 in the place of the bundle's pictures."""
         self._render = RenderStage.from_subject(self.subject, engine, candidates)

@@ -24,6 +24,7 @@ from .crew import Crew
 from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
 from .loading import Loader
 from .memory import AS_EVER, Liking, Memory
+from .mending import Mender
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer
 from .priority import giving_way
@@ -84,7 +85,9 @@ class Daemon:
         self._muted = False
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
+        self.mender = Mender(loader.renew)
         pipeline, idle = self._load(lambda: subject)
+        self._at_rest = idle
         width, height = settings.size or (idle.shape[1], idle.shape[0])
         self.size = (even(width), even(height))
         self.preview = PreviewSink()
@@ -122,7 +125,17 @@ class Daemon:
 
         run(
             "render",
-            lambda: render(self.due, self.rendered, self._wanted, unheard_s, self.loader.badge_of, period_s, stop),
+            lambda: render(
+                self.due,
+                self.rendered,
+                self._wanted,
+                unheard_s,
+                self.loader.badge_of,
+                self.mender,
+                lambda: self._at_rest,
+                period_s,
+                stop,
+            ),
         )
         run("motion", lambda: motion(blocks, self.listener, self._last_words, stop))
         run("capture", lambda: capture(source, blocks, self.lost_speech, stop))
@@ -170,11 +183,12 @@ class Daemon:
             raise DaemonError(f"Another switch (to '{self.loading}') is under way. Try again in a moment.")
         try:
             self.loading = name
-            pipeline, _ = self._load(lambda: self.loader.find(name, waived))
+            pipeline, idle = self._load(lambda: self.loader.find(name, waived))
             show = warmed(pipeline, self.listener.history)
             self.listener.enter(show, self._liking(name))
             if not show.on_air.wait(HANDOVER_S):
                 raise DaemonError("No speech arrives from the microphone, so nobody can take over. Check it.")
+            self._at_rest = idle
             LOG.info("now showing %s", name)
         finally:
             self.loading = None

@@ -42,6 +42,10 @@ class Loader:
         """The words that its pictures must carry; "" for none."""
         return badge_of(subject, self.badge)
 
+    def renew(self, pipeline: Pipeline) -> None:
+        """Load the renderer of `pipeline` anew. Raises BundleError, ModelError."""
+        pipeline.renew(self.engine)
+
     def load(self, subject: Subject, observe: Observe) -> Pipeline:
         """Its pipeline, which takes seconds. Raises BundleError, ModelError."""
         return Pipeline(subject, self.engine, PipelineConfig(smoothing="live", seed=self.seed), observe=observe)

@@ -27,6 +27,7 @@ def report(daemon: Daemon, url: str) -> Status:
         engine=daemon.loader.engine_name,
         microphone=microphone,
         camera=camera,
+        renderer_problem=daemon.mender.problem,
         voice=voice,
         frames=_frames(daemon),
         stages_ms=daemon.times.milliseconds(),
@@ -38,7 +39,7 @@ def report(daemon: Daemon, url: str) -> Status:
         manner=asdict(daemon.listener.manner),
         head=_head(daemon),
         watchers=daemon.preview.watchers,
-        warnings=warnings_of(microphone, camera, voice, daemon.muted, watched_s, uptime_s),
+        warnings=warnings_of(microphone, camera, voice, daemon.mender.problem, daemon.muted, watched_s, uptime_s),
         preview_url=url,
     )
 

@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 
 from ..devices.fit import Fitter
+from ..errors import ModelError
 from ..packets import SAMPLE_RATE_HZ, UInt8, frame_start_sample
 from ..subject import Subject
 from ..trust.marks import Marker
 from .clock import AudioClock
 from .delays import Delays, Made
+from .mending import Mender
 from .outlets import Outlets
 from .pacing import DuePictures, JitterBuffer, Pacer
 from .priority import give_way
@@ -37,10 +39,14 @@ def render(
     wanted: Callable[[], bool],
     unheard_s: Callable[[], float],
     badge_of: Callable[[Subject], str],
+    mender: Mender,
+    at_rest: Callable[[], UInt8],
     period_s: Callable[[], float],
     stop: threading.Event,
 ) -> None:
     """Render what is due while somebody sees it, and one picture now and then when nobody does.
+
+    A renderer that fails is `mender`'s; while there is none, the portrait is shown `at_rest`.
 
     `unheard_s`: how much speech waits for the motion worker. When that falls behind, the renderer rests (skips) for
     twice as long as it works, to let it catch up: it must hear everything, and its lateness would be everybody's.
@@ -55,13 +61,20 @@ def render(
             continue
         rest_s = min(REST * typical_s, MAX_REST_S) if unheard_s() > BACKLOG_S else 0.0
         watched = wanted()
-        if began_s - last_s < (rest_s if watched else REFRESH_S):
+        if mender.resting or began_s - last_s < (rest_s if watched else REFRESH_S):
             due.skipped += watched  # what nobody would have seen is not missed
             continue
-        frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
+        badge = badge_of(item.pipeline.subject)
+        try:
+            frame = item.pipeline.render(item.pipeline.draw(item.landmarks))
+        except ModelError as error:
+            rendered.put(Picture(at_rest(), None, badge))
+            mender.failed(item.pipeline, error)
+            continue
+        mender.worked()
         last_s = time.monotonic()
         made = Made(item.pipeline.look_ahead_samples / SAMPLE_RATE_HZ, item.due_s, began_s, last_s)
-        rendered.put(Picture(frame.pixels, item.landmarks.frame, badge_of(item.pipeline.subject), made))
+        rendered.put(Picture(frame.pixels, item.landmarks.frame, badge, made))
         typical_s += MEMORY * (last_s - began_s - typical_s)
 
 

@@ -109,7 +109,8 @@ class Pulse(Told):
 
 
 class Status(Told):
-    """A daemon that runs. `warnings` are for people; `steering` is as POST /api/pose takes it, `manner` as POST
+    """A daemon that runs. `warnings` are for people; `renderer_problem`: why no pictures are made now.
+    `steering` is as POST /api/pose takes it, `manner` as POST
     /api/manner."""
 
     state: State
@@ -121,6 +122,7 @@ class Status(Told):
     engine: str
     microphone: MicrophoneStatus
     camera: CameraStatus
+    renderer_problem: str | None
     voice: VoiceStatus
     frames: FrameCounts
     stages_ms: dict[str, dict[str, float]]
@@ -145,6 +147,7 @@ def warnings_of(
     microphone: MicrophoneStatus,
     camera: CameraStatus,
     voice: VoiceStatus,
+    renderer_problem: str | None,
     muted: bool,
     watched_s: float,
     uptime_s: float,
@@ -156,11 +159,6 @@ def warnings_of(
         found.append(
             f"The camera gets {camera.fps_out:.0f} of {camera.fps} fps: the machine is busy, or the reader slow."
         )
-    if judged and camera.fps_new < 0.9 * camera.fps and microphone.state != "ended":
-        found.append(
-            f"Your CPU is busy: {camera.fps_new:.0f} of {camera.fps} fps are new pictures. "
-            f"Close other programs, or ask for less: lsp-cam set --fps {affordable(camera.fps_new)}"
-        )
     if microphone.state == "lost":
         found.append(f"The microphone '{microphone.name}' is gone; it is used again as soon as it is back.")
     if microphone.state == "silent" and not muted:
@@ -170,6 +168,13 @@ def warnings_of(
         found.append(f"Speech was lost {times} in the last minute because the machine was too busy.")
     if voice.state == "lost" and settled:
         found.append(f"The virtual microphone fails: {voice.problem}")
+    if renderer_problem:
+        found.append(f"The portrait rests until its renderer works again. {renderer_problem}")
+    elif judged and camera.fps_new < 0.9 * camera.fps and microphone.state != "ended":
+        found.append(
+            f"Your CPU is busy: {camera.fps_new:.0f} of {camera.fps} fps are new pictures. "
+            f"Close other programs, or ask for less: lsp-cam set --fps {affordable(camera.fps_new)}"
+        )
     if camera.problem:
         found.append(f"The camera fails: {camera.problem}")
     return tuple(found)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lsp_cam.errors import BundleError, SubjectNotFound
+from lsp_cam.errors import BundleError, ModelError, SubjectNotFound
 from lsp_cam.packets import (
     AudioChunk,
     FeatureMap,
@@ -58,7 +58,8 @@ class FakeMotion:
 
 
 class FakePipeline:
-    """See `lsp_cam.pipeline.Pipeline`; `render_s` is how long a picture takes."""
+    """See `lsp_cam.pipeline.Pipeline`; `render_s` is how long a picture takes. None is made until the renderer has been
+    renewed `broken_until` times."""
 
     size = SIDE
     look_ahead_samples = LOOK_AHEAD
@@ -68,6 +69,8 @@ class FakePipeline:
         self.motion = FakeMotion()
         self.render_s = render_s
         self.rendered: list[int] = []
+        self.renewed = 0
+        self.broken_until = 0
         self._observe = observe
         self._landmarks: LandmarkFrame | None = None
 
@@ -88,6 +91,8 @@ class FakePipeline:
         return FeatureMap(landmarks.frame, np.zeros((SIDE, SIDE), np.uint8))
 
     def render(self, feature_map: FeatureMap) -> Frame:
+        if self.renewed < self.broken_until:
+            raise ModelError("The fake renderer is out of order.")
         time.sleep(self.render_s)
         self._observe("render", self.render_s)
         self.rendered.append(feature_map.frame)
@@ -118,6 +123,9 @@ class FakeLoader:
 
     def badge_of(self, subject: FakeSubject) -> str:
         return ""
+
+    def renew(self, pipeline: FakePipeline) -> None:
+        pipeline.renewed += 1
 
     def load(self, subject: FakeSubject, observe: Any) -> FakePipeline:
         time.sleep(self.load_s)

@@ -257,6 +257,25 @@ def test_warnings_are_in_plain_words():
     assert any("gives no sound" in w for w in told.warnings)
 
 
+def test_a_renderer_that_fails_is_loaded_anew_while_the_portrait_rests(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lsp_cam.daemon.mending.RETRY_S", 0.3)
+    loader, camera = FakeLoader(), ListSink()
+    with on_air(loader, loud(60), camera) as daemon:
+        until(lambda: frame_of(camera.frames[-1]) > 5)
+        pipeline = loader.loaded[0]
+        pipeline.broken_until = 4
+        until(lambda: daemon.mender.problem)
+        until(lambda: frame_of(camera.frames[-1]) == 0)
+        sent, heard = len(camera.frames), daemon.listener.history.end
+        assert any("The portrait rests" in w and "out of order" in w for w in report(daemon, "").warnings)
+        until(lambda: daemon.mender.mended == 1)
+        until(lambda: frame_of(camera.frames[-1]) > frame_of(camera.frames[0]))
+        assert report(daemon, "").renderer_problem is None
+        assert pipeline.renewed == 4
+        assert len(camera.frames) > sent + 5, "the camera got pictures all the time"
+        assert daemon.listener.history.end > heard, "and the speech went on"
+
+
 def test_speech_that_was_lost_is_told_of_for_a_minute(monkeypatch: pytest.MonkeyPatch):
     source = NullSource()
     monkeypatch.setattr(NullSource, "overflows", 3, raising=False)
