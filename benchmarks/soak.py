@@ -16,7 +16,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ from lsp_cam.daemon.runtime import Runtime
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.errors import DaemonError
 from lsp_cam.packets import SAMPLE_RATE_HZ
-from tests.system.pulse import PulseServer, pulse_server
+from tests.system.pulse import pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,34 +117,20 @@ def _sound(pulse: bool) -> Iterator[tuple[dict[str, str], list[str]]]:
     if not pulse:
         yield dict(os.environ), ["--mic", str(sample_speech()), "--mic-out", "none"]
         return
-    with pulse_server() as server, tempfile.TemporaryDirectory() as folder, _talking(server, Path(folder)):
+    with (
+        pulse_server() as server,
+        tempfile.TemporaryDirectory() as folder,
+        server.talking(_write(Path(folder) / "speech.wav")),
+    ):
         yield dict(server.environ), ["--mic", "test_mic", "--mic-out", "on"]
 
 
-@contextmanager
-def _talking(server: PulseServer, folder: Path) -> Iterator[None]:
-    """The sample speech, over and over, into the server's microphone."""
-    speech, over = folder / "speech.wav", threading.Event()
+def _write(speech: Path) -> Path:
+    """The sample speech as a WAV file."""
     with wave.open(str(speech), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
         file.writeframes((read_audio(sample_speech()) * 32767).astype("<i2").tobytes())
-
-    def talk() -> None:
-        while not over.is_set():
-            player = server.play(speech)
-            while player.poll() is None and not over.wait(0.1):
-                continue
-            if player.poll() is None:
-                player.terminate()
-            player.wait()
-
-    talker = threading.Thread(target=talk)
-    talker.start()
-    try:
-        yield
-    finally:
-        over.set()
-        talker.join()
+    return speech
 
 
 def main() -> None:

@@ -13,18 +13,34 @@ from lsp_cam.subject import Subject, write_bundle
 LEFT_OUT = ("render.onnx", "render_constants.onnx", "candidates/")
 
 
-def sketch_of(subject: Subject, root: Path, name: str = "sketch") -> Subject:
-    """A bundle in `root` like `subject`, but for its renderer and its name."""
+def sketch_of(subject: Subject, root: Path, name: str = "sketch", *, fragile: bool = False) -> Subject:
+    """A bundle in `root` like `subject`, but for its renderer and its name. `fragile`: see `line_renderer`."""
     files = {path: subject.read(path) for path in subject.manifest.files if not path.startswith(LEFT_OUT)}
-    files["render.onnx"] = line_renderer(subject.config("render", RenderConfig).size)
+    files["render.onnx"] = line_renderer(subject.config("render", RenderConfig).size, fragile)
     fields = subject.manifest.model_dump(exclude={"format", "files"})
     return write_bundle(root, {**fields, "name": name, "title": name.title()}, files)
 
 
-def line_renderer(size: int) -> bytes:
-    """The ONNX of `frame = 2 * map - 1`, on all three channels."""
+def line_renderer(size: int, fragile: bool = False) -> bytes:
+    """The ONNX of `frame = 2 * map - 1`, on all three channels. If `fragile`, it fails at a map without a line."""
+    first = [
+        helper.make_node("MatMul", ["map", "ones"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["row"], perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["row", "ones"], ["white"]),
+        helper.make_node("Clip", ["white", "zero", "one"], ["any"]),
+        helper.make_node("Cast", ["any"], ["lines"], to=TensorProto.INT64),
+        helper.make_node("Sub", ["first", "lines"], ["place"]),
+        helper.make_node("Gather", ["twos", "place"], ["two"]),  # where there is no line, place 1, which is not there
+    ]
+    constants = [
+        helper.make_tensor("ones", TensorProto.FLOAT, (size, 1), [1.0] * size),
+        helper.make_tensor("zero", TensorProto.FLOAT, (), [0.0]),
+        helper.make_tensor("first", TensorProto.INT64, (), [1]),
+        helper.make_tensor("twos", TensorProto.FLOAT, (1,), [2.0]),
+    ]
     graph = helper.make_graph(
         [
+            *(first if fragile else []),
             helper.make_node("Mul", ["map", "two"], ["doubled"]),
             helper.make_node("Sub", ["doubled", "one"], ["grey"]),
             helper.make_node("Concat", ["grey", "grey", "grey"], ["frame"], axis=1),
@@ -33,7 +49,7 @@ def line_renderer(size: int) -> bytes:
         [helper.make_tensor_value_info("map", TensorProto.FLOAT, (1, 1, size, size))],
         [helper.make_tensor_value_info("frame", TensorProto.FLOAT, (1, 3, size, size))],
         [
-            helper.make_tensor("two", TensorProto.FLOAT, (), [2.0]),
+            *(constants if fragile else [helper.make_tensor("two", TensorProto.FLOAT, (), [2.0])]),
             helper.make_tensor("one", TensorProto.FLOAT, (), [1.0]),
         ],
     )

@@ -8,7 +8,6 @@ process left behind is taken away first. Elsewhere the voice is played into a vi
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,11 @@ import numpy as np
 from ..errors import DeviceError, DeviceLost
 from ..packets import SAMPLE_RATE_HZ, Float32
 from .base import AudioSink, Closing
-from .pulseguard import PulseGuard
+from .pulseguard import PulseGuard, Watch
 
 LABEL = "LSP Mic"
 SINK, SOURCE = "lsp_cam_voice", "lsp_cam_mic"
 BUFFER_S = 0.04
-CHECK_S = 1.0
 FULL_SCALE = 32767
 REMEDY = "Start PulseAudio or PipeWire (`pactl info` tells whether one runs), or leave it out with `--mic-out none`."
 
@@ -46,8 +44,7 @@ class PulseMicrophone(Closing):
     def __init__(self) -> None:
         self._modules: list[int] = []
         self._stream: Any = None
-        self._guard: PulseGuard | None = None
-        self._checked_s = 0.0
+        self._watch: Watch | None = None
 
     def open(self) -> None:
         self.close()
@@ -58,8 +55,8 @@ class PulseMicrophone(Closing):
                 self._modules = [server.module_load(name, arguments) for name, arguments in _modules()]
                 if server.server_info().default_source_name != chosen:
                     server.default_set(server.get_source_by_name(chosen))  # nobody asked to speak through it
-            self._guard = PulseGuard(self._modules, (SINK, SOURCE))
             self._stream = _stream()
+            self._watch = Watch(PulseGuard(self._modules, (SINK, SOURCE)), _server, _failures())
         except _failures() as error:
             self.close()
             raise _no_server(error) from None
@@ -67,7 +64,8 @@ class PulseMicrophone(Closing):
     def write(self, samples: Float32) -> None:
         levels = np.clip(samples * FULL_SCALE, -FULL_SCALE, FULL_SCALE).astype("<i2")
         try:
-            self._check()
+            if self._watch is not None and self._watch.problem is not None:
+                raise self._watch.problem
             self._stream.write(levels.tobytes())
         except _failures() as error:
             raise DeviceLost(f"The virtual microphone is gone ({error}). Is the sound server running?") from None
@@ -80,6 +78,9 @@ class PulseMicrophone(Closing):
             raise DeviceLost(f"The virtual microphone is gone ({error}). Is the sound server running?") from None
 
     def close(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
@@ -94,13 +95,6 @@ class PulseMicrophone(Closing):
 
     def describe(self) -> str:
         return f"{LABEL} (sound server)"
-
-    def _check(self) -> None:
-        """Every `CHECK_S`: whether it is still there, and heard by others only."""
-        if self._guard is not None and time.monotonic() - self._checked_s > CHECK_S:
-            with _server() as server:
-                self._guard.look(server)
-            self._checked_s = time.monotonic()
 
     @staticmethod
     def _sweep(server: Any) -> None:

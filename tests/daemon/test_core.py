@@ -18,6 +18,7 @@ from lsp_cam.errors import BundleError, DaemonError, DeviceError, DeviceLost, Su
 from lsp_cam.packets import SAMPLE_RATE_HZ, Manner, UInt8
 from lsp_cam.stages.steer import Steering
 
+from ..patience import again
 from .fakes import LOOK_AHEAD, FakeLoader, frame_of, loudness_of, shade_of, yaw_of
 
 FPS = 30
@@ -54,6 +55,7 @@ def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
         time.sleep(0.01)
 
 
+@again()
 def test_the_camera_shows_the_idle_portrait_at_once_and_then_every_due_frame_in_order():
     camera = ListSink()
     with on_air(source=loud(1.5), camera=camera) as daemon:
@@ -73,6 +75,7 @@ def test_no_thread_is_left():
     assert set(threading.enumerate()) <= before
 
 
+@again()
 def test_the_delay_is_measured_from_the_first_sample_of_a_frame_to_its_sending():
     with on_air(source=loud(3), camera=ListSink()) as daemon:
         daemon.stop.wait(10)
@@ -83,16 +86,19 @@ def test_the_delay_is_measured_from_the_first_sample_of_a_frame_to_its_sending()
     assert told.algorithmic_ms < told.measured_p50_ms < told.algorithmic_ms + 150
 
 
-def test_a_slow_renderer_repeats_pictures_but_the_camera_keeps_its_rate():
+def test_a_slow_renderer_repeats_pictures_but_not_the_camera_is_slow():
+    """How evenly, and at which rate, is asked in made-up time (`test_showing`)."""
     camera = ListSink()
     with on_air(FakeLoader(render_s=0.08), loud(3), camera) as daemon:
-        daemon.stop.wait(10)
-        told = report(daemon, "http://x/")
-    assert told.frames.sent == len(camera.frames) == pytest.approx(90, abs=20)
-    assert told.frames.repeated > 30
-    assert told.frames.skipped > 20
-    steps = np.diff(sorted({frame_of(f) for f in camera.frames})[1:-1])
-    assert steps.max() <= 10, "skipped evenly"
+        assert daemon.stop.wait(30)
+        told = report(daemon, "http://x/").frames
+    frames = [frame_of(f) for f in camera.frames]
+    new = told.sent - told.repeated
+    assert told.sent == len(frames)
+    assert frames == sorted(frames)
+    assert len(set(frames)) - 1 <= new <= 45
+    assert told.sent + told.missed > 2 * new - 2, "2.4 ticks for each picture, kept or told of"
+    assert new + told.skipped >= 40, "of the 90 frames 45 were due, and each was shown or is counted"
 
 
 def test_nothing_is_rendered_that_nobody_sees_but_a_snapshot_is_fresh():
@@ -142,6 +148,7 @@ def test_mirror_exchanges_left_and_right():
         until(lambda: shade_of(daemon.snapshot()) == 200)
 
 
+@again()
 def test_a_switch_leaves_no_gap_and_the_new_subject_has_heard_the_last_seconds():
     camera = ListSink()
     loader = FakeLoader(load_s=0.7)
@@ -329,6 +336,7 @@ def test_another_microphone_is_heard_without_leaving_the_air():
         assert daemon.source.name == "other"
 
 
+@again()
 def test_rate_and_size_change_while_it_is_on_air():
     class Noting(ListSink):
         def open(self, width: int, height: int, fps: float) -> None:

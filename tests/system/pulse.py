@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,27 @@ class PulseServer:
         """Play a WAV file into a sink; the microphone `test_mic` hears what `mic_feed` plays."""
         return subprocess.Popen(["paplay", "-d", sink, str(path)], env=self.environ, stderr=subprocess.DEVNULL)
 
+    @contextmanager
+    def talking(self, path: Path, sink: str = "mic_feed") -> Iterator[None]:
+        """Play a WAV file over and over, whenever the sink is there."""
+        over = threading.Event()
+
+        def talk() -> None:
+            while not over.wait(0.1):
+                player = self.play(path, sink)
+                while player.poll() is None and not over.wait(0.1):
+                    continue
+                player.terminate()
+                player.wait()
+
+        talker = threading.Thread(target=talk)
+        talker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            talker.join()
+
     def record(self, path: Path, source: str = "lsp_mic", rate_hz: int = 16_000) -> subprocess.Popen[bytes]:
         """Record a source into a mono WAV file until the process is terminated."""
         return subprocess.Popen(
@@ -97,14 +119,14 @@ class PulseServer:
             stderr=subprocess.DEVNULL,
         )
 
-    def plug(self) -> None:
-        """Plug the microphone in."""
+    def plug(self, rate_hz: int | None = None) -> None:
+        """Plug the microphone in, which runs at `rate_hz` (None: as ever)."""
         # Without norewinds the capture timeline jumps whenever playback starts.
         self.pactl(
             "load-module",
             "module-null-sink",
             "sink_name=mic_feed",
-            f"rate={self.rate_hz}",
+            f"rate={rate_hz or self.rate_hz}",
             "channels=1",
             "channel_map=mono",
             "norewinds=1",
