@@ -57,7 +57,8 @@ def judged(samples: list[dict[str, float]]) -> dict[str, Any]:
     """Figures of a run: what each column was after settling and at the end, its growth, and the late pictures.
 
     Memory is the median of the first and of the last tenth after settling. `late`: pictures that were sent again
-    because no new one was ready, and ticks that were missed, as a share of all.
+    because no new one was ready, and ticks that were missed, as a share of all. `waiting_percent`: for how long its
+    threads wanted a processor and got none, in all.
     """
     settle_s = min(SETTLE_S, samples[-1]["at_s"] / 3)
     settled = [s for s in samples if s["at_s"] >= settle_s]
@@ -78,6 +79,9 @@ def judged(samples: list[dict[str, float]]) -> dict[str, Any]:
         "overflows": int(last["overflows"]),
         "voice_jumps": int(last["jumps"]),
         "machine_load": round(float(np.median([s["load"] for s in settled])), 1),
+        "waiting_percent": round(
+            100 * (last["waited_s"] - first["waited_s"]) / max(last["at_s"] - first["at_s"], 1), 1
+        ),
         "processor_percent": round(100 * (last["busy_s"] - first["busy_s"]) / max(last["at_s"] - first["at_s"], 1)),
     }
 
@@ -103,12 +107,22 @@ def _process(told: dict[str, Any]) -> dict[str, float]:
         "threads": kernel["Threads:"],
         "files": len(list((proc / "fd").iterdir())),
         "busy_s": sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"),
+        "waited_s": _waited_s(proc),
         "load": os.getloadavg()[0],
         "delay_ms": told["latency"]["measured_p50_ms"] or 0.0,
         "overflows": told["microphone"]["overflows"],
         "jumps": told["voice"]["jumps"],
         **told["frames"],
     }
+
+
+def _waited_s(proc: Path) -> float:
+    """For how long the threads of a process have waited for a processor, in all."""
+    waited_ns = 0
+    for task in (proc / "task").iterdir():
+        with suppress(OSError):  # it may just have ended
+            waited_ns += int((task / "schedstat").read_text().split()[1])
+    return waited_ns / 1e9
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+TRAINING = ROOT / "tests/train"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,29 @@ def pytest_configure(config: pytest.Config) -> None:
     """A shell's background jobs ignore Ctrl-C, and hand that on to every process that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def soaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The soak, begun when it is first asked for."""
+    from .system.soaking import Soaking
+
+    soaking = Soaking(tmp_path_factory.mktemp("soak"))
+    yield soaking
+    soaking.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What soaks is judged at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("soak") is not None)
+
+
+@pytest.fixture(autouse=True)
+def _soaking_beside_training(request: pytest.FixtureRequest) -> None:
+    """The soak begins with the first test of training: the tests before may ask something of the clock."""
+    last = request.session.items[-1]
+    if request.path.is_relative_to(TRAINING) and last.get_closest_marker("soak") is not None:
+        request.getfixturevalue("soaking")
 
 
 @pytest.hookimpl(wrapper=True)

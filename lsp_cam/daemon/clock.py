@@ -14,6 +14,7 @@ SPANS = 30
 SPANS_FOR_SLOPE = 8
 MAX_SKEW = 1e-3
 JUMP_S = 0.05
+STEP_S, STEP_SPANS = 0.01, 3  # off the line by so much, to one side, so often: the latency is another one now
 
 
 class _Line(NamedTuple):
@@ -37,6 +38,7 @@ class AudioClock:
         self._spans: deque[tuple[float, float]] = deque(maxlen=SPANS)
         self._began_s = 0.0
         self._earliest: tuple[float, float] | None = None
+        self._beside = 0
 
     def heard(self, end_sample: int, captured_s: float, gap: bool = False) -> None:
         """A block that ends before sample `end_sample` was captured whole at `captured_s`; `gap`: after a loss."""
@@ -79,6 +81,7 @@ class AudioClock:
     def _restart(self) -> None:
         self._spans.clear()
         self._earliest = None
+        self._beside = 0
 
     def _close(self) -> None:
         """End the current second: fit the line through the earliest arrivals again."""
@@ -88,6 +91,7 @@ class AudioClock:
             self._spans.clear()  # a whole second came late: samples were lost or the machine slept
         self._spans.append(self._earliest)
         self._earliest = None
+        self._leave_what_was_before_a_step(late_s - self._offset(at_s))
         points = np.asarray(self._spans)
         middle_s, offset_s = points.mean(axis=0)
         skew = 0.0
@@ -95,3 +99,12 @@ class AudioClock:
             x, y = points[:, 0] - middle_s, points[:, 1] - offset_s
             skew = float(np.clip((x @ y) / (x @ x), -MAX_SKEW, MAX_SKEW))
         self._line = _Line(float(middle_s), float(offset_s), skew)
+
+    def _leave_what_was_before_a_step(self, off_s: float) -> None:
+        """The last second was `off_s` beside the line. A step that is too small for a jump would tilt the line."""
+        side = int(np.sign(off_s)) if abs(off_s) > STEP_S else 0
+        self._beside = self._beside + side if side * self._beside > 0 else side
+        if abs(self._beside) >= STEP_SPANS:
+            while len(self._spans) > STEP_SPANS:
+                self._spans.popleft()
+            self._beside = 0

@@ -60,6 +60,23 @@ def test_a_sleep_that_nobody_announced_is_noticed_within_two_seconds():
     assert clock.time_of(23 * RATE) == pytest.approx(1033, abs=2e-3)
 
 
+@pytest.mark.parametrize("step_s", [0.03, -0.03, 0.3, -0.3])
+@pytest.mark.parametrize("skew_ppm", [300.0, -300.0])
+def test_a_latency_that_steps_is_followed_and_is_not_taken_for_skew(step_s: float, skew_ppm: float):
+    """What a headset does that renews its radio link."""
+    clock, wrong = AudioClock(), []
+    for end, at in captured(90, skew_ppm):
+        stepped_s = step_s if end > 40 * RATE else 0.0
+        clock.heard(end, at + stepped_s)
+        if end > 45 * RATE:
+            told = clock.time_of(end)
+            assert told is not None
+            wrong.append((told - stepped_s - (1000 + end / RATE * (1 + skew_ppm * 1e-6)), clock.skew_ppm - skew_ppm))
+    off_s, off_ppm = np.abs(wrong).max(axis=0)
+    assert off_s < 0.006
+    assert off_ppm < 400, "the old line is forgotten, not tilted"
+
+
 def test_memory_is_bounded():
     clock = AudioClock()
     for end, at in captured(300):
