@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ..errors import CallError, MissingExtra
 from ..folders import install_command
+from .consent import keep
 from .line import OnVoice, Traffic
 from .opus import CLOCK_HZ, MAX_PACKET_BYTES
 from .playout import Voiced
@@ -184,7 +185,8 @@ class Peer:
         if state == "connected" and not self._connected.is_set():
             self._connected.set()
             ice: Any = self._pc.getSenders()[0].transport.transport
-            self._tasks = [self._loop.create_task(w) for w in (follow(ice._connection), self._ask(), self._drain())]
+            kept = (keep(ice._connection), follow(ice._connection), self._ask(), self._drain())
+            self._tasks = [self._loop.create_task(work) for work in kept]
         elif state in ("failed", "closed"):
             self._over.set()
 

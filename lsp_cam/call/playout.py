@@ -8,6 +8,7 @@ seconds. Where nothing has come, time stands still as long as that does not make
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from ..errors import CallError
 from ..packets import SAMPLE_RATE_HZ, Float32
 from .opus import STEP_SAMPLES, TICKS, OpusDecoder, samples_in
 
+LOG = logging.getLogger(__name__)
 ARRIVALS = 400
 ON_TIME = 0.97
 MARGIN_S = 0.015
@@ -38,6 +40,8 @@ MAX_WAITING = 256
 STRANGE_S = 15.0
 BELIEVED_AFTER = 8
 LATE_KEPT = 500
+TOLD_AT = (1, 100, 10_000)
+"""After so many packets that were refused, the log says so."""
 SEQUENCES = 1 << 16
 FADE = np.linspace(0, 1, BLOCK_SAMPLES, dtype=np.float32)
 
@@ -98,11 +102,11 @@ class Playout:
             try:
                 length = samples_in(packet.payload)
             except CallError:
-                self.refused += 1
+                self._refuse()
                 return
             start = self._unwrapped(packet.timestamp)
-            if start is None or length % STEP_SAMPLES or len(self._waiting) >= MAX_WAITING:
-                self.refused += 1
+            if start is None or length % STEP_SAMPLES:
+                self._refuse()
                 return
             self.heard_s = packet.arrived_s
             self._frame_s = length / SAMPLE_RATE_HZ
@@ -111,6 +115,8 @@ class Playout:
                 self.late += 1
             else:
                 self._waiting[start] = packet
+            if len(self._waiting) > MAX_WAITING:  # nobody reads yet: what was said first is past first
+                self._waiting.pop(min(self._waiting))
 
     def next(self, now_s: float) -> Float32:
         """The 10 ms (160,) that are heard from `now_s` on, which goes up by 10 ms from call to call."""
@@ -193,8 +199,13 @@ class Playout:
         try:
             return decode()
         except CallError:  # it began like speech
-            self.refused += 1
+            self._refuse()
             return np.zeros(samples, np.float32)
+
+    def _refuse(self) -> None:
+        self.refused += 1
+        if self.refused in TOLD_AT:
+            LOG.warning("%d packets from the other side are no speech, or of no time: not heard", self.refused)
 
     def _note(self, lateness_s: float) -> None:
         self._lateness_s.append(lateness_s)

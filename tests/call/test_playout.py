@@ -10,7 +10,7 @@ import pytest
 from lsp_cam.assets import sample_speech
 from lsp_cam.call.gate import NoiseGate
 from lsp_cam.call.opus import PAUSE_BYTES, TICKS, Config, OpusEncoder
-from lsp_cam.call.playout import Playout, Voiced
+from lsp_cam.call.playout import MAX_WAITING, Playout, Voiced
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
 
@@ -107,6 +107,23 @@ def test_a_route_that_becomes_longer_is_followed_without_a_leap(speech: Float32)
     assert likeness(out[8 * SAMPLE_RATE_HZ :], speech[8 * SAMPLE_RATE_HZ :]) > 0.85
 
 
+def test_a_reader_who_comes_late_hears_what_is_said_now(speech: Float32) -> None:
+    """A portrait takes seconds to load; meanwhile packets come, and those of the beginning are past."""
+    encoder, config, playout, out = OpusEncoder(), Config(), Playout(), []
+    late_s = MAX_WAITING * config.frame_ms / 1000 + 5
+    frames = np.tile(speech, 3)[: int((late_s + 4) * 1000 / config.frame_ms) * config.frame_samples]
+    for number, frame in enumerate(frames.reshape(-1, config.frame_samples)):
+        now_s = (number + 1) * config.frame_ms / 1000
+        packet = encoder.encode(frame)
+        if len(packet) > PAUSE_BYTES:
+            playout.hear(Voiced(number, number * config.frame_samples * TICKS, packet, now_s))
+        if now_s > late_s:
+            out += [playout.next(now_s + tick / 100) for tick in range(config.frame_ms // 10)]
+    heard = np.concatenate(out)
+    assert playout.refused == 0
+    assert likeness(heard[SAMPLE_RATE_HZ:], frames[-len(heard) :][SAMPLE_RATE_HZ:]) > 0.85
+
+
 def test_garbage_is_refused_and_speech_goes_on(speech: Float32) -> None:
     encoder, config = OpusEncoder(), Config()
     playout, random = Playout(), np.random.default_rng(1)
@@ -119,7 +136,7 @@ def test_garbage_is_refused_and_speech_goes_on(speech: Float32) -> None:
         junk = random.bytes(int(random.integers(0, 1500)))
         playout.hear(Voiced(int(random.integers(65_536)), int(random.integers(2**32)), junk, tick / 100))
         out.append(playout.next(tick / 100))
-        assert len(playout._waiting) <= 256
+        assert len(playout._waiting) <= MAX_WAITING
     assert playout.refused > 100
     assert np.isfinite(np.concatenate(out)).all()
 
