@@ -40,6 +40,10 @@ class Line(Protocol):
         """Send a packet of speech whose first sample is at `timestamp` (48 kHz)."""
         ...
 
+    def tell(self, message: str | bytes) -> bool:
+        """Send a message beside the speech; False where it should be tried again later."""
+        ...
+
     def close(self) -> None: ...
 
     def describe(self) -> str:

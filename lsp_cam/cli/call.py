@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,12 +18,14 @@ from .daemon import print_started
 
 if TYPE_CHECKING:
     from ..call.exchange import Exchange
+    from ..call.line import Line
     from ..call.peer import Peer
     from ..call.playout import Playout
     from ..call.portraits import Wishes
     from ..call.taking import Proposal
     from ..daemon.options import StartOptions
 
+STDIO = "stdio"
 Subject = Annotated[str | None, typer.Option(help="Who is shown here while the other side's own portrait is not.")]
 Mic = Annotated[str | None, typer.Option(help="Microphone (name or number), audio file, or auto.")]
 Camera = Annotated[str | None, typer.Option(help="Where the other side is seen: virtual camera, preview, none, …")]
@@ -45,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 def listen(
     via: Annotated[
-        str | None, typer.Option(help="A rendezvous, like http://host:8470. Default: pass codes on.")
+        str | None, typer.Option(help="A rendezvous (http://host:8470), or stdio. Default: pass codes on.")
     ] = None,
     subject: Subject = None,
     mic: Mic = None,
@@ -64,6 +67,9 @@ def listen(
 
     options = _options(subject, mic, camera, speaker, right)
     wishes = _wishes(send, accept, right)
+    if via == STDIO:
+        _over_stdio(options, bitrate, wishes)
+        return
     address = Address(check_server(via)) if via else None
     with _line(stun) as (peer, playout, stop, exchange):
         if address is None:
@@ -74,7 +80,9 @@ def listen(
 
 
 def dial(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The code or address that `call listen` showed.")],
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="The code or address that `call listen` showed; or stdio.")
+    ],
     subject: Subject = None,
     mic: Mic = None,
     camera: Camera = None,
@@ -93,6 +101,9 @@ def dial(
 
     options = _options(subject, mic, camera, speaker, right)
     wishes = _wishes(send, accept, right)
+    if address == STDIO:
+        _over_stdio(options, bitrate, wishes)
+        return
     by_hand = is_code(address)
     if by_hand:
         read_code(address, "offer")
@@ -145,6 +156,30 @@ def _line(stun: str | None) -> Iterator[tuple[Peer, Playout, threading.Event, Ex
         peer.close()
 
 
+def _over_stdio(options: StartOptions, bitrate: int, wishes: Wishes) -> None:
+    """A call over standard input and output; what is printed goes to standard error, and nobody can be asked."""
+    from ..call.exchange import Exchange
+    from ..call.framed import Framed
+    from ..call.playout import Playout
+    from ..daemon.signals import stopping_on_signals
+
+    if sys.stdin.isatty() or sys.stdout.isatty():
+        raise UsageError("Here is a terminal, no line: join both sides by pipes (docs/calls.md shows how, with ssh).")
+    sys.stdout.flush()
+    reader, writer = os.dup(0), os.dup(1)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    playout, exchange, stop = Playout(), Exchange(), threading.Event()
+    line = Framed(reader, writer, playout.hear, exchange.hear)
+    try:
+        with stopping_on_signals(stop):
+            line.connect(stop)
+        _converse(line, playout, options, bitrate, stop, exchange, wishes)
+    finally:
+        line.close()
+
+
 def _wishes(send: str | None, accept: bool, right: bool) -> Wishes:
     """What becomes of the two portraits; a refusal to send ours comes before anybody is called."""
     from ..call.portraits import Wishes
@@ -169,7 +204,7 @@ def _agree(proposal: Proposal) -> bool:
 
 
 def _converse(
-    line: Peer, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event, exchange: Exchange,
+    line: Line, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event, exchange: Exchange,
     wishes: Wishes,
 ) -> None:  # fmt: skip
     """The call, until one side hangs up."""
