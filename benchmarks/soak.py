@@ -56,7 +56,8 @@ def soak(minutes: float, subject: str = "demo", fps: int = 30, pulse: bool = Fal
 def judged(samples: list[dict[str, float]]) -> dict[str, Any]:
     """Figures of a run: what each column was after settling and at the end, its growth, and the late pictures.
 
-    Memory is the median of the first and of the last tenth after settling. `late`: pictures that were sent again
+    Memory is the median of the first and of the last tenth after settling, threads and files the least of each: what is
+    opened for a moment (a device that is looked for) is no growth. `late`: pictures that were sent again
     because no new one was ready, and ticks that were missed, as a share of all. `waiting_percent`: for how long its
     threads wanted a processor and got none, in all.
     """
@@ -68,7 +69,8 @@ def judged(samples: list[dict[str, float]]) -> dict[str, Any]:
     late = last["repeated"] - first["repeated"] + last["missed"] - first["missed"]
     found: dict[str, Any] = {"minutes": round(last["at_s"] / 60, 1), "settled_s": round(settle_s)}
     for name in COLUMNS:
-        before, after = (float(np.median([s[name] for s in part])) for part in (settled[:tenth], settled[-tenth:]))
+        typical = np.median if name.endswith("_mb") else np.min
+        before, after = (float(typical([s[name] for s in part])) for part in (settled[:tenth], settled[-tenth:]))
         found[name] = {"settled": round(before, 2), "end": round(after, 2), "growth": round(after - before, 2)}
     return {
         **found,
