@@ -50,7 +50,7 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._changed = False
+        self._changed = self._full = False
         self._likings = _read(path)
 
     def of(self, subject: str) -> Liking:
@@ -75,7 +75,7 @@ class Memory:
             self._changed = True
 
     def save(self) -> None:
-        """Write what has changed. A disk that is full loses it, which is logged."""
+        """Write what has changed; where the disk is full, it is tried again the next time, and logged once."""
         with self._lock:
             if not self._changed:
                 return
@@ -84,7 +84,11 @@ class Memory:
         try:
             _write(self._path, _File(subjects=entries).model_dump_json(indent=1))
         except OSError as error:
-            LOG.warning("how subjects are liked could not be kept in %s: %s", self._path, error)
+            if not self._full:
+                LOG.warning("how subjects are liked cannot be kept in %s: %s", self._path, error)
+            self._full = self._changed = True
+            return
+        self._full = False
 
 
 def _entry(liking: Liking) -> _Entry:

@@ -22,6 +22,7 @@ from lsp_cam.web.app import create_app
 from lsp_cam.web.page import KINDS, MAX_WATCHERS
 
 from ..bundles import tiny_bundle, tiny_files
+from ..patience import again
 from .fakes import FakeLoader, shade_of, yaw_of
 from .serving import serving
 from .test_core import on_air, until
@@ -55,6 +56,7 @@ def client(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             daemon.stop.set()  # ends the streams, so that the server can
 
 
+@again()
 def test_status_tells_everything(client: httpx.Client):
     time.sleep(1)
     told = client.get("/api/status").json()

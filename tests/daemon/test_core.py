@@ -101,6 +101,7 @@ def test_a_slow_renderer_repeats_pictures_but_not_the_camera_is_slow():
     assert new + told.skipped >= 40, "of the 90 frames 45 were due, and each was shown or is counted"
 
 
+@again()
 def test_nothing_is_rendered_that_nobody_sees_but_a_snapshot_is_fresh():
     loader = FakeLoader()
     with on_air(loader, loud(4)) as daemon:

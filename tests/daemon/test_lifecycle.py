@@ -306,14 +306,19 @@ def test_a_disk_without_room_neither_disturbs_the_picture_nor_makes_a_stop_a_fai
     cam.start()
     pid = cam.record["pid"]
     log = cam.home / "state/log/daemon.log"
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))  # from now on it cannot write a byte to any file
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # from now on it cannot write a byte
     logged, sent = log.read_bytes(), cam.status()["frames"]["sent"]
     with connect(Runtime(cam.runtime)) as client:
         client.post("/api/mute", {"on": True})
         client.post("/api/manner", {"mouth": 1.2})
-    assert cam.status()["manner"]["mouth"] == 1.2, "it cannot be kept, but it is done"
+    assert cam.status()["manner"]["mouth"] == 1.2, "it cannot be kept yet, but it is done"
     until(lambda: cam.status()["frames"]["sent"] > sent + 15)
     assert log.read_bytes() == logged, "there was no room indeed"
+    likings = cam.home / "state/likings.json"
+    assert not likings.exists()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    until(likings.exists)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
     done = cam.run("stop")
     assert (done.returncode, done.stdout.strip()) == (0, "Stopped.")
     assert not alive(pid)

@@ -65,5 +65,5 @@ def test_a_place_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, cap
     memory = Memory(tmp_path / "file" / "likings.json")
     memory.keep("anna", CALM)
     memory.save()
-    assert "could not be kept" in caplog.text
+    assert "cannot be kept" in caplog.text
     assert memory.of("anna").manner == CALM
