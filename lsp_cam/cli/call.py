@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..call.taking import Proposal
     from ..daemon.options import StartOptions
 
-STDIO = "stdio"
+STDIO, RTP = "stdio", "rtp://"
 Subject = Annotated[str | None, typer.Option(help="Who is shown here while the other side's own portrait is not.")]
 Mic = Annotated[str | None, typer.Option(help="Microphone (name or number), audio file, or auto.")]
 Camera = Annotated[str | None, typer.Option(help="Where the other side is seen: virtual camera, preview, none, …")]
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 def listen(
     via: Annotated[
-        str | None, typer.Option(help="A rendezvous (http://host:8470), or stdio. Default: pass codes on.")
+        str | None, typer.Option(help="A rendezvous (http://host:8470), stdio, or rtp://ADDRESS:PORT. Default: codes.")
     ] = None,
     subject: Subject = None,
     mic: Mic = None,
@@ -69,6 +69,9 @@ def listen(
     wishes = _wishes(send, accept, right)
     if via == STDIO:
         _over_stdio(options, bitrate, wishes)
+        return
+    if via and via.startswith(RTP):
+        _over_rtp(via, False, options, bitrate, wishes)
         return
     address = Address(check_server(via)) if via else None
     with _line(stun) as (peer, playout, stop, exchange):
@@ -103,6 +106,9 @@ def dial(
     wishes = _wishes(send, accept, right)
     if address == STDIO:
         _over_stdio(options, bitrate, wishes)
+        return
+    if address.startswith(RTP):
+        _over_rtp(address, True, options, bitrate, wishes)
         return
     by_hand = is_code(address)
     if by_hand:
@@ -176,6 +182,27 @@ def _over_stdio(options: StartOptions, bitrate: int, wishes: Wishes) -> None:
         with stopping_on_signals(stop):
             line.connect(stop)
         _converse(line, playout, options, bitrate, stop, exchange, wishes)
+    finally:
+        line.close()
+
+
+def _over_rtp(place: str, calls: bool, options: StartOptions, bitrate: int, wishes: Wishes) -> None:
+    """A call in plain RTP: to `place` (`calls`), or with whoever speaks to it first."""
+    from ..call.exchange import Exchange
+    from ..call.playout import Playout
+    from ..call.rtp import Rtp, read_place
+    from ..daemon.signals import stopping_on_signals
+
+    if wishes.ours is not None:
+        raise UsageError("Plain RTP carries speech alone: leave --send out, or call by a code.")
+    playout, stop, where = Playout(), threading.Event(), read_place(place)
+    line = Rtp(playout.hear, ("", 0) if calls else where, where if calls else None)
+    try:
+        if not calls:
+            print_line(f"Waiting for speech at port {line.port}. This is not encrypted: whoever reaches it can speak.")
+        with stopping_on_signals(stop):
+            line.connect(stop)
+        _converse(line, playout, options, bitrate, stop, Exchange(), wishes)
     finally:
         line.close()
 
