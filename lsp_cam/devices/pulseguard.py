@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import DeviceLost
 
-CHECK_S, CLOSING_S = 1.0, 0.05
+CHECK_S, CLOSING_S, PATIENCE = 1.0, 0.05, 60
 ASIDE = "_aside"
 NO_LOUDSPEAKER = 'device.description="No loudspeaker"'
 
@@ -106,26 +106,34 @@ class Watch(threading.Thread):
         self._failures: tuple[type[Exception], ...] = (DeviceLost, *failures)
         self._over = self._changed = False
         self._server: Any = None
+        self._lock = threading.Lock()
         self.start()
 
     def run(self) -> None:
         try:
             with self._connect() as server:
-                self._server = server
                 server.event_mask_set("module", "sink", "source", "sink_input", "source_output")
                 server.event_callback_set(self._note)
-                while not self._over:
-                    self._look(server)
+                self._server = server
+                try:
+                    while not self._over:
+                        self._look(server)
+                finally:
+                    with self._lock:
+                        self._server = None  # before it is closed: nobody may wake a connection that is not there
         except self._failures as error:
             self.problem = error
 
     def close(self) -> None:
-        """Look no more."""
+        """Look no more. A server that hangs is left to it."""
         self._over = True
-        while self.is_alive():
-            if self._server is not None:
-                self._server.event_listen_stop()
+        for _ in range(PATIENCE):
+            with self._lock:
+                if self._server is not None:
+                    self._server.event_listen_stop()
             self.join(CLOSING_S)
+            if not self.is_alive():
+                break
 
     def _look(self, server: Any) -> None:
         from pulsectl import PulseIndexError, PulseOperationFailed
