@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -72,12 +73,35 @@ class Plans:
         """All engines, by name."""
         return sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []
 
+    def unfit(self, makers: Iterable[Maker]) -> dict[Path, str]:
+        """The engines that none of `makers` would take, and why."""
+        known = set(makers)
+        found: dict[Path, str] = {}
+        for file in self.files():
+            made = _made(file)
+            if made is None:
+                found[file] = "damaged"
+            elif made not in known:
+                found[file] = f"made by {made.library} {made.version} for {made.device}"
+        return found
+
     def clean(self) -> int:
         """Delete all engines, and what a killed build left; gives how many engines there were."""
         files = self.files()
         for file in (*files, *self.folder.glob(".part-*")):
             file.unlink(missing_ok=True)
         return len(files)
+
+
+def _made(file: Path) -> Maker | None:
+    """What made an engine; None if it is not whole."""
+    try:
+        head, _, plan = file.read_bytes().partition(b"\n")
+        told = json.loads(head)
+        made, model = Maker(told["library"], told["version"], told["device"]), told["model"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return made if head == _head(model, made, plan) else None
 
 
 def _checksum(data: bytes) -> str:

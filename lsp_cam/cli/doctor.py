@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
 from .console import print_json, print_line, stdout, text
 
 if TYPE_CHECKING:
@@ -22,15 +23,18 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
+    what: Annotated[list[str] | None, typer.Argument(help="Only this, as audio or camera.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs: name, ok, level, found, fix.")] = False,
 ) -> None:
     """What is needed, whether it is there, and how to get it.
 
     Exit code 1: something without which lsp-cam cannot start is missing.
     """
-    from ..doctor import can_start, run_checks
+    from ..doctor import can_start, groups, run_checks
 
-    checks = run_checks()
+    if unknown := set(what or ()) - set(groups()):
+        raise UsageError(f"doctor cannot look at '{min(unknown)}'. It looks at: {', '.join(groups())}.")
+    checks = run_checks(what or ())
     ready = can_start(checks)
     if as_json:
         print_json([asdict(check) for check in checks])

@@ -10,11 +10,14 @@ PROC = Path("/proc")
 
 def readers_of(device: str, proc: Path = PROC) -> tuple[str, ...]:
     """The names of this user's other programs that have `device` open; none where nothing is to be seen."""
-    found = set()
-    for process in proc.iterdir() if proc.is_dir() else ():
-        if process.name.isdecimal() and int(process.name) != os.getpid() and _has_open(process, device):
-            found.add(_name(process))
-    return tuple(sorted(found))
+    return tuple(sorted(set(programs_of(device, proc).values())))
+
+
+def programs_of(device: str, proc: Path = PROC) -> dict[int, str]:
+    """The same with the numbers of their processes."""
+    numbers = [int(p.name) for p in proc.iterdir() if p.name.isdecimal()] if proc.is_dir() else []
+    others = [n for n in sorted(numbers) if n != os.getpid() and _has_open(proc / str(n), device)]
+    return {number: _name(proc / str(number)) for number in others}
 
 
 def _has_open(process: Path, device: str) -> bool:

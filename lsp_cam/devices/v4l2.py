@@ -44,7 +44,7 @@ def loopbacks() -> list[Loopback]:
         return []
     # What is not virtual is a real camera, which must not be opened just to look at it.
     nodes = [node for node in SYS.iterdir() if "virtual" in node.resolve().parts]
-    found = [_look(DEV / node.name) for node in sorted(nodes, key=_number)]
+    found = [look(DEV / node.name) for node in sorted(nodes, key=_number)]
     return [device for device in found if device is not None]
 
 
@@ -117,7 +117,8 @@ def _number(node: Path) -> tuple[int, str]:
     return (int(digits) if digits.isdecimal() else 1 << 30, node.name)
 
 
-def _look(path: Path) -> Loopback | None:
+def look(path: Path) -> Loopback | None:
+    """The v4l2loopback device at `path`; None if it is something else, or not there."""
     import fcntl
 
     try:

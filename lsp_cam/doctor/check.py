@@ -12,7 +12,7 @@ Level = Literal["needed", "fallback", "optional"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing. `fix` is empty where there is nothing to do.
+    """One thing. `fix` is empty where there is nothing to do; see `remedies` for what it holds else.
 
     `level`: `needed` to start at all; `fallback`: without it something stands in (the preview page for the
     camera, the sample speech for the microphone); `optional`: for some commands only, or for the information.

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,52 @@ def codecs() -> Answer:
 
 
 def subject() -> Answer:
-    """The subject that `start` would show, read whole."""
+    """The subject that `start` would show, read whole; if it is damaged, which one, and where it lies."""
     from ..config import load
+    from ..errors import BundleError, SubjectNotFound
     from ..store import Store
 
     name, store = load().subject, Store()
-    found = store.get(name) if name else store.default()
-    found.verify()
+    try:
+        found = store.get(name) if name else store.default()
+    except SubjectNotFound as error:
+        broken = next((e for e in store.entries() if not e.subject and name in (None, e.name)), None)
+        where = {"name": broken.name, "root": str(broken.root)} if broken else {}
+        return {"problem": broken.problem if broken else str(error), "wanted": name, "broken": where}
+    except BundleError as error:
+        return {"problem": str(error), "broken": {"name": name, "root": str(store.find(str(name)))}}
+    try:
+        found.verify()
+    except BundleError as error:
+        return {"problem": str(error), "broken": {"name": found.name, "root": str(found.root)}}
     return {"name": found.name, "title": found.manifest.title}
+
+
+def server() -> Answer:
+    """The sound server's microphones (monitors of loudspeakers and LSP Mic are none), and which is its usual one."""
+    import pulsectl
+
+    from ..devices.virtualmic import SOURCE
+
+    with pulsectl.Pulse("lsp-cam doctor") as asked:
+        found = [s for s in asked.source_list() if not s.name.endswith(".monitor") and s.name != SOURCE]
+        microphones = [
+            {"name": s.name, "label": s.description or s.name, "mute": bool(s.mute), "volume": s.volume.value_flat}
+            for s in found
+        ]
+        return {"microphones": microphones, "default": asked.server_info().default_source_name}
+
+
+def makers() -> Answer:
+    """What may have compiled the networks that are kept: library, version and device."""
+    from ..backends.choose import survey
+    from ..backends.trt import ANY_DEVICE, BUILT_HERE, Library
+    from ..errors import LspCamError
+
+    found = [(one.name, one.version, one.device) for one in survey() if one.usable and one.name != BUILT_HERE]
+    with suppress(LspCamError):  # it is not installed
+        found.append((BUILT_HERE, Library(BUILT_HERE).version, ANY_DEVICE))
+    return {"makers": found}
 
 
 def voice() -> Answer:
@@ -70,7 +109,9 @@ def camera() -> Answer:
         return {"device": opened.device}
 
 
-PROBES: dict[str, Callable[[], Answer]] = {f.__name__: f for f in (audio, engine, codecs, subject, camera, voice)}
+PROBES: dict[str, Callable[[], Answer]] = {
+    f.__name__: f for f in (audio, server, engine, makers, codecs, subject, camera, voice)
+}
 
 
 def ask(name: str, timeout_s: float = TIMEOUT_S) -> Answer:

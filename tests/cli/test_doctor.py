@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from lsp_cam import doctor
-from lsp_cam.doctor import Check, can_start, devices, installation, probes, remedies
+from lsp_cam.devices import v4l2
+from lsp_cam.doctor import Check, camera, can_start, installation, probes, remedies
 from tests.bundles import tiny_bundle
 from tests.cli.conftest import Invoke
 
@@ -21,6 +22,8 @@ SOUND: dict[str, probes.Answer] = {
     "engine": {"version": "1.0", "providers": ["CPUExecutionProvider"]},
     "subject": {"name": "tiny", "title": "Tiny"},
     "audio": {"version": "PortAudio 19", "inputs": ["A microphone"]},
+    "server": {"problem": "Connection refused"},
+    "makers": {"makers": []},
     "codecs": {"version": "14", "missing": []},
     "camera": {"device": "OBS Virtual Camera"},
     "voice": {"device": "LSP Mic (sound server)"},
@@ -62,7 +65,7 @@ def test_all_is_well(invoke: Invoke, answers: dict[str, probes.Answer]) -> None:
 @pytest.mark.parametrize(
     ("probe", "answer", "name", "fix"),
     [
-        ("engine", {"problem": "crashes (exit status -11)"}, "onnxruntime", "--force-reinstall onnxruntime"),
+        ("engine", {"problem": "crashes (exit status -11)"}, "onnxruntime", "--no-deps onnxruntime=="),
         ("engine", {"problem": "x", "module": "onnxruntime"}, "onnxruntime", "-m pip install"),
         ("subject", {"problem": "No subject is installed."}, "subject", "lsp-cam subject install FILE"),
     ],
@@ -107,6 +110,14 @@ def test_what_something_stands_in_for(
     assert invoke("doctor").exit_code == 0
 
 
+def test_one_thing_alone(invoke: Invoke, answers: dict[str, probes.Answer]) -> None:
+    found = json.loads(invoke("doctor", "audio", "python", "--json").output)
+    assert [check["name"] for check in found] == ["python", "portaudio", "microphone"]
+    result = invoke("doctor", "stars")
+    assert result.exit_code == 2
+    assert "cannot look at 'stars'" in result.output
+
+
 def test_settings_that_are_wrong(invoke: Invoke, answers: dict[str, probes.Answer], home: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text("fps = 999")
@@ -126,7 +137,7 @@ def test_a_port_in_use(invoke: Invoke, answers: dict[str, probes.Answer], home: 
         (home / "config.toml").write_text(f"port = {taken.getsockname()[1]}")
         found = told(invoke)
     assert not found["port"]["ok"]
-    assert "Set another port" in found["port"]["fix"]
+    assert "sed -i.old" in found["port"]["fix"]
 
 
 def test_a_check_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +159,8 @@ def test_packages() -> None:
     assert "is older than 99" in bad.found
     assert "no-such-package is missing" in bad.found
     assert "rich" not in bad.found
+    elsewhere = 'no-such-package>=1; sys_platform == "plan9"'
+    assert next(installation.check_packages([elsewhere, 'nothing>=1; python_version < "3.5"'])).ok
     assert "pip install" in bad.fix
 
 
@@ -162,11 +175,16 @@ def loopback(root: Path, *names: str, caps: str = "Y") -> Check:
     parameters = root / "sys/module/v4l2loopback/parameters"
     parameters.mkdir(parents=True)
     (parameters / "exclusive_caps").write_text(f"{caps},N,N\n")
-    return devices.loopback_camera(root / "sys", root / "dev")
+
+    def look(path: Path) -> v4l2.Loopback | None:
+        label = (root / "sys/devices/virtual/video4linux" / path.name / "name").read_text().strip()
+        return None if label == "vivid" else v4l2.Loopback(path, label)
+
+    return camera.loopback_camera(root / "sys", root / "dev", look)
 
 
 def test_loopback_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(5):
+    for number in range(6):
         (tmp_path / str(number)).mkdir()
     good = loopback(tmp_path / "0", "Dummy", "LSP Cam")
     assert (good.ok, good.fix) == (True, "")
@@ -180,6 +198,9 @@ def test_loopback_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     empty = loopback(tmp_path / "3")
     assert not empty.ok
     assert "without a device" in empty.found
+    other_kind = loopback(tmp_path / "5", "vivid")
+    assert not other_kind.ok
+    assert "video0 (vivid) is no loopback" in other_kind.found
     monkeypatch.setattr(os, "access", lambda *_: False)
     forbidden = loopback(tmp_path / "4", "LSP Cam")
     assert not forbidden.ok
@@ -187,7 +208,7 @@ def test_loopback_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_no_loopback_at_all(tmp_path: Path) -> None:
-    found = devices.loopback_camera(tmp_path / "sys", tmp_path / "dev")
+    found = camera.loopback_camera(tmp_path / "sys", tmp_path / "dev")
     assert not found.ok
     assert found.level == "fallback"
     assert "modprobe v4l2loopback" in found.fix
@@ -195,11 +216,11 @@ def test_no_loopback_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("system", ["macos", "windows"])
 def test_cameras_elsewhere(monkeypatch: pytest.MonkeyPatch, answers: dict[str, probes.Answer], system: str) -> None:
-    monkeypatch.setattr(devices, "system", lambda: system)
+    monkeypatch.setattr(camera, "system", lambda: system)
     monkeypatch.setattr(remedies, "system", lambda: system)
-    assert next(devices.check_camera()).ok
+    assert next(camera.check_camera()).ok
     answers["camera"] = {"problem": "none"}
-    missing = next(devices.check_camera())
+    missing = next(camera.check_camera())
     assert not missing.ok
     assert "Start Virtual Camera" in missing.fix
 
