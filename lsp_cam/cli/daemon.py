@@ -39,7 +39,7 @@ def start(
         str | None, typer.Option(help='Microphone (name or number), "Monitor of …", audio file, or auto.')
     ] = None,
     camera: Annotated[
-        str | None, typer.Option(help="Virtual camera (name), video file to write, preview, none, or auto.")
+        str | None, typer.Option(help="Virtual camera (name), pipewire, video file to write, preview, none, or auto.")
     ] = None,
     mic_out: Annotated[
         str | None, typer.Option(help="LSP Mic, the voice in time with the picture: auto, on, or none.")

@@ -13,6 +13,7 @@ from ..devices.base import AudioSink, AudioSource, FrameSink
 from ..devices.microphone import Microphone
 from ..devices.monitor import Monitor, is_monitor
 from ..devices.null import NullSink
+from ..devices.pipewirecam import PipewireCamera, check_pipewire
 from ..devices.videofile import VideoFileSink
 from ..devices.virtualcam import VirtualCamera, check_camera
 from ..devices.virtualmic import virtual_microphone
@@ -24,7 +25,7 @@ from ..trust.consent import Use
 from ..trust.credentials import Seal
 from ..trust.permission import permit
 from .core import Daemon
-from .options import AUTO, NONE, PREVIEW, SAMPLE, StartOptions, is_audio_file, is_video_file
+from .options import AUTO, NONE, PIPEWIRE, PREVIEW, SAMPLE, StartOptions, is_audio_file, is_video_file
 
 PAUSE_S = 1.5
 
@@ -59,9 +60,15 @@ def open_microphone(device: str) -> AudioSource:
 
 
 def open_camera(camera: str) -> FrameSink | None:
-    """The virtual camera of that name, a free one (`auto`), or none (`preview`); no file. Raises DeviceError."""
+    """The virtual camera of that name, a free one (`auto`), PipeWire's, or none (`preview`); no file.
+
+    Raises DeviceError.
+    """
     if camera == PREVIEW:
         return None
+    if camera == PIPEWIRE:
+        check_pipewire()
+        return PipewireCamera()
     wanted = None if camera == AUTO else camera
     check_camera(wanted)
     return VirtualCamera(wanted)
@@ -129,6 +136,9 @@ def choose_camera(settings: RunSettings, subject: Subject) -> tuple[FrameSink | 
         return None, False, ()
     if camera == NONE:
         return NullSink(), False, ()
+    if camera == PIPEWIRE:
+        check_pipewire()
+        return PipewireCamera(), True, ()
     if is_video_file(camera):
         return VideoFileSink(camera, seal=Seal(subject)), False, ()
     wanted = None if camera == AUTO else camera

@@ -13,6 +13,7 @@ from ..devices.monitor import is_monitor
 
 AUTO = "auto"
 PREVIEW = "preview"
+PIPEWIRE = "pipewire"
 NONE = "none"
 SAMPLE = "sample"
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".mkv", ".webm", ".npy")
