@@ -15,7 +15,7 @@ from .console import Commands
 
 GROUPS = (
     "daemon", "call", "panel", "render", "subject", "trust", "inspect",
-    "train", "evaluate", "doctor", "service", "bench", "engine",
+    "train", "evaluate", "doctor", "setup", "selftest", "service", "bench", "engine",
 )  # fmt: skip
 
 app = typer.Typer(
