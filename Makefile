@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: start test lint install install-dev bench clean
+.PHONY: start test test-system lint install install-dev bench clean
 
 start: $(VENV)/.runtime
 	$(BIN)/lsp-cam start --foreground $(ARGS)
@@ -14,6 +14,10 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(ARGS)
+
+# A real camera in a virtual machine: minutes, and the packages that .ci/run installs.
+test-system: $(VENV)/.dev
+	$(BIN)/pytest -m vm tests/system/vm $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
