@@ -207,6 +207,31 @@ def test_loopback_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "usermod -aG video" in forbidden.fix
 
 
+def test_a_camera_that_another_program_feeds(tmp_path: Path, home: Path) -> None:
+    loopback(tmp_path, "LSP Cam")
+    device = tmp_path / "dev/video0"
+    device.write_bytes(b"frame")  # a file that can be read stands for a device that is fed
+    code = "import sys; file = open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    feeder = subprocess.Popen([sys.executable, "-c", code, str(device)], stdin=-1, stdout=-1)
+    assert feeder.stdout is not None
+    feeder.stdout.readline()
+
+    def look(path: Path) -> v4l2.Loopback:
+        return v4l2.Loopback(path, "LSP Cam", taken=feeder.poll() is None)
+
+    try:
+        busy = camera.loopback_camera(tmp_path / "sys", tmp_path / "dev", look)
+        assert not busy.ok
+        assert "another program feeds it" in busy.found
+        assert busy.fix.startswith(f"kill {feeder.pid}  # ")
+        subprocess.run(["sh", "-c", busy.fix], check=True)
+        feeder.communicate(timeout=60)
+        assert camera.loopback_camera(tmp_path / "sys", tmp_path / "dev", look).ok
+    finally:
+        feeder.kill()
+        feeder.communicate()
+
+
 def test_no_loopback_at_all(tmp_path: Path) -> None:
     found = camera.loopback_camera(tmp_path / "sys", tmp_path / "dev")
     assert not found.ok
