@@ -88,6 +88,12 @@ class OnAir:
         recorder.wait()
         return read_audio(path)
 
+    def silence_is_heard(self) -> None:
+        """Wait until the meeting hears nothing at all; an echo would not end."""
+        deadline_s = time.monotonic() + LONG_S
+        while self.heard().any():
+            assert time.monotonic() < deadline_s, "the meeting hears something"
+
     def speech_is_heard(self) -> float:
         """Wait until the meeting hears speech; gives the seconds that took."""
         began_s = time.monotonic()
