@@ -24,7 +24,7 @@ from .base import BACKLOG_S, BLOCK_S, BLOCK_SAMPLES, AudioBlock
 from .microphone import Microphone, Recording
 
 PREFIX, SUFFIX = "monitor of", ".monitor"
-OWN = "lsp_cam_voice.monitor"
+OWN = "lsp_cam_voice"
 RECORDING = "lsp-cam monitor"
 FULL_SCALE = 32768
 LOOK_S = 1.0
@@ -50,7 +50,7 @@ def monitors() -> list[MonitorInfo]:
     """Every monitor but our own virtual microphone's. DeviceError where no sound server answers."""
     with _server() as server:
         default = f"{server.server_info().default_sink_name}{SUFFIX}"
-        found = [s for s in server.source_list() if s.name.endswith(SUFFIX) and s.name != OWN]
+        found = [s for s in server.source_list() if s.name.endswith(SUFFIX) and not s.name.startswith(OWN)]
     return [MonitorInfo(s.description or s.name, s.name, s.name == default) for s in found]
 
 
