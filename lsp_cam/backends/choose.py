@@ -10,11 +10,12 @@ from .auto import AutoEngine, Memory
 from .base import Engine
 from .cuda import Cuda, has_driver
 from .plans import Plans
-from .probe import Found, look
+from .probe import Found, look, look_provider
+from .providers import PROVIDERS
 from .trt import MODULES, Library, TensorRtEngine
 
 ON_CARDS = tuple(MODULES)
-ENGINES = ("auto", "onnxruntime", *ON_CARDS)
+ENGINES = ("auto", "onnxruntime", *ON_CARDS, *PROVIDERS)
 MAX_CPU_THREADS = 4
 
 
@@ -32,21 +33,26 @@ def open_engine(name: str = "auto", threads: int | None = None, *, shared: bool 
     from .ort import OrtEngine
 
     cpu = OrtEngine(threads or min(os.cpu_count() or 1, MAX_CPU_THREADS), shared=shared)
-    if name in ON_CARDS:
-        found = look(name, MODULES[name])
+    if name in ON_CARDS or name in PROVIDERS:
+        found = look(name, MODULES[name]) if name in ON_CARDS else look_provider(name)
         if not found.usable:
             raise ModelError(f"{name} does not run here: {found.why}. Choose --engine onnxruntime.")
-        return _on_card(name, cpu)
-    others = [] if name != "auto" or not has_driver() else [f for f in survey() if f.usable]
+        return _other(name, cpu, shared)
+    others = [f for f in (survey() if has_driver() else providers()) if f.usable] if name == "auto" else []
     if not others:
         return cpu
     machine = " ".join([cpu.version, *(f"{f.name} {f.version} {f.device}" for f in others)])
-    return AutoEngine([cpu, *(_on_card(f.name, cpu) for f in others)], memory(), machine)
+    return AutoEngine([cpu, *(_other(f.name, cpu, shared) for f in others)], memory(), machine)
 
 
 def survey() -> list[Found]:
-    """The engines for graphics cards, and what each can do here."""
-    return [look(name, module) for name, module in MODULES.items()]
+    """The engines besides the processor's, and what each can do here."""
+    return [look(name, module) for name, module in MODULES.items()] + providers()
+
+
+def providers() -> list[Found]:
+    """ONNX Runtime's providers, and what each can do here."""
+    return [look_provider(name) for name in PROVIDERS]
 
 
 def memory() -> Memory:
@@ -59,5 +65,9 @@ def plans() -> Plans:
     return Plans(folders.home() / "engines")
 
 
-def _on_card(name: str, cpu: Engine) -> Engine:
+def _other(name: str, cpu: Engine, shared: bool) -> Engine:
+    if name in PROVIDERS:
+        from .ort import OrtEngine
+
+        return OrtEngine(cpu.threads, shared=shared, provider=name, folder=folders.home() / "engines")
     return TensorRtEngine(Library(name), Cuda(), plans(), cpu)

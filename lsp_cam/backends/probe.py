@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from ..folders import install_command
 from .cuda import has_driver
+from .providers import PROVIDERS
 
 TIMEOUT_S = 60.0
 CODE = """
@@ -24,6 +25,28 @@ try:
     print(json.dumps({"version": library.version, "device": device}))
 except LspCamError as error:
     print(json.dumps({"why": str(error)}))
+"""
+
+# y = x + x for two floats: enough to see whether a provider starts and computes.
+DOUBLE = (
+    "08083a350a0e0a01780a017812017922034164641201675a0f0a0178120a0a08080112040a020802"
+    "620f0a0179120a0a08080112040a02080242040a00100d"
+)
+PROVIDER_CODE = f"""
+import json, sys, tempfile
+from pathlib import Path
+import numpy as np
+from lsp_cam.backends.ort import OrtEngine
+from lsp_cam.backends.providers import PROVIDERS
+from lsp_cam.errors import LspCamError
+name = sys.argv[1]
+try:
+    engine = OrtEngine(1, provider=name, folder=Path(tempfile.gettempdir()))
+    got = engine.load(bytes.fromhex("{DOUBLE}"), "probe").run({{"x": np.float32([1, 2])}})["y"]
+    told = {{"version": engine.version, "device": PROVIDERS[name].ort}}
+    print(json.dumps(told if got.tolist() == [2.0, 4.0] else {{"why": "it computes wrongly"}}))
+except LspCamError as error:
+    print(json.dumps({{"why": str(error)}}))
 """
 
 
@@ -44,6 +67,20 @@ def look(name: str, module: str, code: str = CODE) -> Found:
         return Found(name, False, why=f"not installed; {install_command('rtx')}")
     if not has_driver():
         return Found(name, False, why="NVIDIA's driver is not here; it can build engines only")
+    return _ask(name, code)
+
+
+def look_provider(name: str, code: str = PROVIDER_CODE) -> Found:
+    """What the provider `name` of ONNX Runtime can do here; nothing is loaded unless the build has it."""
+    provider = PROVIDERS[name]
+    import onnxruntime
+
+    if provider.ort not in onnxruntime.get_available_providers():
+        return Found(name, False, why=f"this onnxruntime has no {provider.ort}; the package {provider.package} may")
+    return _ask(name, code)
+
+
+def _ask(name: str, code: str) -> Found:
     try:
         child = subprocess.run(
             [sys.executable, "-c", code, name], capture_output=True, text=True, timeout=TIMEOUT_S, check=False

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lsp_cam.backends import choose, probe
+from lsp_cam.backends.providers import PROVIDERS
 from lsp_cam.subject import Subject, write_bundle
 from lsp_cam.train.graph import Graph
 from tests.bundles import manifest_fields
@@ -33,10 +34,9 @@ def test_an_engine_is_built_listed_and_cleaned(invoke: Invoke, home: Path) -> No
     (file,) = (home / "engines").iterdir()
     listed = json.loads(invoke("engine", "list", "--json").output)
     assert [kept["file"] for kept in listed["kept"]] == [file.name]
-    assert {engine["name"]: engine["usable"] for engine in listed["engines"]} == {
-        "tensorrt-rtx": False,
-        "tensorrt": False,
-    }
+    assert {engine["name"]: engine["usable"] for engine in listed["engines"]} == dict.fromkeys(
+        ("tensorrt-rtx", "tensorrt", *PROVIDERS), False
+    )
     assert file.name in invoke("engine", "list").output
     assert "1 compiled networks deleted" in invoke("engine", "clean").output
     assert not list((home / "engines").iterdir())
