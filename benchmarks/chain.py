@@ -1,11 +1,13 @@
 """The whole chain, speech to RGB picture, against the same chain run as the published code runs it, in one run.
 
-    python benchmarks/chain.py [--seconds 4] [--rounds 3] [--lengths 10 60 600] [--json]
+    python benchmarks/chain.py [--seconds 4] [--rounds 3] [--lengths 10 3600] [--rates 15 60] [--subjects 1 4] [--json]
 
 `eager` is PyTorch eager on two threads: the motion of `eager.py`, and the paper-size generator over map and candidates
 joined anew for each picture. `full` is that generator's exported file on ONNX Runtime, `lite` the subject's own
 renderer. Networks of the published size have random weights: only their cost matters. All sides take turns; a figure is
-the median of the rounds, in milliseconds for each picture of a 60 fps stream. Memory is measured in processes apart.
+the median of the rounds, in milliseconds for each picture of a 60 fps stream. Memory, and what a rate, a length or more
+subjects cost, is measured in processes apart, one after the other; `cpu` is processor time, which other work on the
+machine changes least. `--rounds 0` leaves the comparison out.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ GROWTH = """
 import resource, sys, time
 import numpy as np
 from lsp_cam.backends.ort import OrtEngine
+from lsp_cam.dub import dub
 from lsp_cam.pipeline import MotionChain, Pipeline, PipelineConfig, motion_stages
 from lsp_cam.store import Store
 from lsp_cam.stream import run_offline
@@ -63,15 +66,24 @@ if what == "subjects":
     pipelines = [Pipeline(subject, OrtEngine(2)) for _ in range(count)]
     for one in pipelines:
         one.render(one.draw(one.idle()))
-    print(0.0, resident_mb())
+    print(0.0, 0.0, resident_mb())
+elif what == "fps":
+    speech = np.load(sys.argv[4])
+    pipeline = Pipeline(subject, OrtEngine(1))
+    list(dub(pipeline, speech[:16000], count))
+    began, busy = time.perf_counter(), time.process_time()
+    pictures = sum(1 for _ in dub(pipeline, speech, count))
+    spent = time.perf_counter() - began, time.process_time() - busy
+    print(*(1e3 * seconds / pictures for seconds in spent), resident_mb())
 else:
     speech = np.load(sys.argv[4])
     chain = MotionChain(motion_stages(subject, OrtEngine(2), PipelineConfig()), None, None)
-    began, frames = time.perf_counter(), 0
+    began, busy, frames = time.perf_counter(), time.process_time(), 0
     chunks = (AudioChunk(np.take(speech, range(at, at + 8000), mode="wrap")) for at in range(0, count * 16000, 8000))
     for _ in run_offline(chain, chunks):
         frames += 1
-    print(1e3 * (time.perf_counter() - began) / frames, resident_mb())
+    spent = time.perf_counter() - began, time.process_time() - busy
+    print(*(1e3 * seconds / frames for seconds in spent), resident_mb())
 """
 
 
@@ -148,10 +160,11 @@ def summed(rounds: list[dict[str, float]], threads: int) -> dict[str, float]:
 
 
 def growth(subject: str, what: str, count: int, speech_file: str) -> dict[str, float]:
-    """Of a process: `seconds` of speech to landmarks (ms a frame), or so many `subjects` held warm; resident MB."""
+    """Of a process: `seconds` of speech to landmarks (ms a frame), pictures at a rate of `fps` on one thread (ms a
+    picture), or so many `subjects` held warm; resident MB."""
     command = [sys.executable, "-c", GROWTH, subject, what, str(count), speech_file]
     got = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return {what: count, "ms_per_frame": float(got[0]), "resident_mb": float(got[1])}
+    return {what: count, "ms": float(got[0]), "cpu_ms": float(got[1]), "resident_mb": float(got[2])}
 
 
 def main() -> None:
@@ -161,18 +174,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lengths", type=int, nargs="*", default=[], help="seconds of speech to run motion over")
+    parser.add_argument("--rates", type=int, nargs="*", default=[], help="pictures a second to make of the speech")
     parser.add_argument("--subjects", type=int, nargs="*", default=[], help="numbers of subjects to hold warm")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     subject = Store().get(args.subject)
     speech = np.resize(read_audio(sample_speech()), int(args.seconds * SAMPLE_RATE_HZ))
-    large = large_generators(args.threads)
-    rounds = [one_round(subject, speech, large, args.threads) for _ in range(args.rounds)]
-    figures: dict[str, Any] = summed(rounds, args.threads)
-    figures["lite_against_matrix_product"] = [renderer.measure(subject, n, 3, 2.0) for n in (1, args.threads)]
+    figures: dict[str, Any] = {}
+    if args.rounds:
+        large = large_generators(args.threads)
+        figures = summed([one_round(subject, speech, large, args.threads) for _ in range(args.rounds)], args.threads)
+        figures["lite_against_matrix_product"] = [renderer.measure(subject, n, 3, 2.0) for n in (1, args.threads)]
     speech_file = str(Path(os.environ.get("TMPDIR", "/tmp"), f"chain-{os.getpid()}.npy"))
     np.save(speech_file, speech)
     figures["growth"] = [growth(args.subject, "seconds", n, speech_file) for n in args.lengths]
+    figures["growth"] += [growth(args.subject, "fps", n, speech_file) for n in args.rates]
     figures["growth"] += [growth(args.subject, "subjects", n, speech_file) for n in args.subjects]
     Path(speech_file).unlink()
     if args.json:

@@ -11,8 +11,10 @@ from ..trust import WAIVER
 from .console import print_line
 
 if TYPE_CHECKING:
+    from ..packets import Float32
     from ..pipeline import PipelineConfig
     from ..subject import Subject
+    from .batch import How
 
 Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="A recording of speech, in any format.")]
 SubjectName = Annotated[str | None, typer.Option("--subject", "-s", help="Who speaks it.")]
@@ -46,8 +48,23 @@ def register(app: typer.Typer) -> None:
 
 
 def render(
-    audio: Audio,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.mp4", help="The video to write.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT.mp4", help="The video to write; of a batch, the folder for them."),
+    ],
+    audio: Annotated[
+        Path | None, typer.Argument(metavar="[AUDIO]", help="A recording of speech, in any format.")
+    ] = None,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", metavar="LIST", help="Dub all recordings of a list, a path on each line.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="Of a batch: a Ray cluster; local: here; none: without Ray."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Of a batch: how many clips at once; else one a core.")
+    ] = None,
     subject: SubjectName = None,
     fps: Annotated[int, typer.Option("--fps", help="Pictures per second, 1 to 60.")] = 30,
     seed: Seed = 0,
@@ -73,36 +90,52 @@ def render(
     ] = False,
     right: Right = False,
 ) -> None:
-    """Render a recording as a video of the subject speaking it."""
-    from ..backends.choose import open_engine
-    from ..devices.videofile import VideoFileSink
+    """Render a recording, or a list of them, as videos of the subject speaking."""
     from ..devices.wavfile import read_audio
-    from ..dub import check_fps, dub, picture_count
+    from ..dub import check_fps
+    from ..errors import UsageError
     from ..packets import Manner
-    from ..pipeline import Pipeline
     from ..stages.steer import Steering, read_track
-    from ..trust.credentials import Seal
-    from ..trust.marks import Marker
     from ..trust.permission import badge_of
+    from .batch import How, render_batch
 
     check_fps(fps)
+    if (audio is None) == (batch is None):
+        raise UsageError("Give one recording, or --batch and a list of them.")
+    if batch is None and (cluster is not None or workers is not None):
+        raise UsageError("--cluster and --workers are for a --batch.")
     config = _config(smoothing, seed, sigma)
     track = read_track(pose_track) if pose_track is not None else None
-    chosen = _subject(subject, right)
-    samples = read_audio(audio)
     steering = Steering(mode="track" if track is not None else "auto", track=track, mirror=mirror)
     factors = {"liveliness": liveliness, "mouth": mouth, "shoulders": shoulders, "blinks": blinks}
     manner = Manner(**{name: value for name, value in factors.items() if value is not None})
-    marker, words = Marker(), badge_of(chosen, badge)
-    seal = Seal(chosen) if credentials else None
-    with VideoFileSink(output, speech=samples, seal=seal) as video:
-        pipeline = Pipeline(chosen, open_engine(engine, threads), config)
-        video.open(pipeline.size, pipeline.size, fps)
-        progress = _plain_progress if plain_progress else _progress
-        for frame in progress(dub(pipeline, samples, fps, steering, manner), picture_count(len(samples), fps)):
-            video.send(marker.mark(frame.pixels, words))
-    print_line(f"{output}: {picture_count(len(samples), fps)} pictures at {fps} fps, {len(samples) / 16000:.1f} s")
-    if credentials and not video.is_sealed:
+    chosen = _subject(subject, right)
+    how = How(
+        chosen, config, fps, steering, manner, badge_of(chosen, badge), engine, threads, credentials, plain_progress
+    )
+    if batch is not None:
+        render_batch(batch, output, how, cluster, workers)
+    elif audio is not None:
+        _render_one(read_audio(audio), output, how)
+
+
+def _render_one(samples: Float32, output: Path, how: How) -> None:
+    from ..backends.choose import open_engine
+    from ..devices.videofile import VideoFileSink
+    from ..dub import dub, picture_count
+    from ..pipeline import Pipeline
+    from ..trust.credentials import Seal
+    from ..trust.marks import Marker
+
+    marker, pictures = Marker(), picture_count(len(samples), how.fps)
+    with VideoFileSink(output, speech=samples, seal=Seal(how.subject) if how.credentials else None) as video:
+        pipeline = Pipeline(how.subject, open_engine(how.engine, how.threads), how.config)
+        video.open(pipeline.size, pipeline.size, how.fps)
+        progress = _plain_progress if how.plain_progress else _progress
+        for frame in progress(dub(pipeline, samples, how.fps, how.steering, how.manner), pictures):
+            video.send(marker.mark(frame.pixels, how.words))
+    print_line(f"{output}: {pictures} pictures at {how.fps} fps, {len(samples) / 16000:.1f} s")
+    if how.credentials and not video.is_sealed:
         print_line("Without content credentials: only .mp4 and .mov files hold them, and a copy needs room.", "yellow")
 
 

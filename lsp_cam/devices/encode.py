@@ -17,21 +17,15 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..packets import SAMPLE_RATE_HZ, Float32, UInt8
+from .h264 import Coded, Segment, SegmentEncoder, configure, segment_pictures
 
 AUDIO_BIT_RATE = 96_000
 AUDIO_FRAME = 1024
 TAIL_S = Fraction(1, 2)
-KEYFRAME_S = 2
-# Part of what is encoded, so never the machine's: more threads give other bytes.
-THREADS = 2
-X264 = {"crf": "18", "preset": "veryfast"}
 # delay_moov, not empty_moov: only then is the encoders' delay known when the header is written, and picture and
 # sound start together.
 _FRAGMENTS = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "fflags": "+bitexact"}
 _INDEX_IN_FRONT = {"movflags": "+faststart", "fflags": "+bitexact"}
-_BT709 = 1
-_LIMITED_RANGE = 1
-
 
 # (the finished file, the copy to make, the suffix it will have) -> whether the copy was made
 Seal = Callable[[Path, Path, str], bool]
@@ -42,10 +36,13 @@ class Encoder:
 
     def __init__(self, path: Path, kind: str, width: int, height: int, fps: Fraction) -> None:
         self._path = path
+        self._size = width, height
         self._fps = fps
         self._frames = 0
         self._samples = 0
         self._waiting: deque[Float32] = deque()
+        self._segment: SegmentEncoder | None = None
+        self._segment_start = 0
         with _translated(path, self._seconds):
             options = {"fflags": "+bitexact"} if kind == "matroska" else _FRAGMENTS
             self._file = av.open(str(path), "w", format=kind, options=options)
@@ -57,14 +54,19 @@ class Encoder:
 
     def frame(self, rgb: UInt8) -> None:
         """The next frame, (H, W, 3), and the speech up to its end."""
-        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
-        frame.pts = self._frames
-        frame.time_base = 1 / self._fps
         with _translated(self._path, self._seconds):
-            self._file.mux(self._video.encode(frame))
-            self._frames += 1
-            self._write_speech(self._seconds())
+            if self._segment is None:
+                self._segment = SegmentEncoder(*self._size, self._fps)
+            self._add(self._segment.encode(rgb))
+            if self._frames - self._segment_start == segment_pictures(self._fps):
+                self._end_segment()
+
+    def segment(self, segment: Segment) -> None:
+        """A whole segment, encoded elsewhere, and its speech: the same as its frames one by one."""
+        with _translated(self._path, self._seconds):
+            for coded in segment.pictures:
+                self._add(coded)
+            self._end_segment(segment.held)
 
     def speech(self, samples: Float32) -> None:
         """What sounds next, (N,) 16 kHz."""
@@ -73,8 +75,8 @@ class Encoder:
     def close(self) -> None:
         """The rest of the speech, as far as it belongs to the frames, and the end of the file."""
         with _translated(self._path, self._seconds):
+            self._end_segment()
             self._write_speech(self._seconds() + TAIL_S, last=True)
-            self._file.mux(self._video.encode(None))
             self._file.mux(self._audio.encode(None))
             self._file.close()
 
@@ -87,15 +89,29 @@ class Encoder:
         return self._frames / self._fps
 
     def _add_video(self, width: int, height: int) -> Any:
-        stream: Any = self._file.add_stream("libx264", rate=self._fps, options=X264)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        """The stream; its own encoder writes the header and encodes nothing."""
+        stream: Any = self._file.add_stream("libx264", rate=self._fps)
+        configure(stream.codec_context, width, height, self._fps)
         stream.time_base = 1 / self._fps
-        context = stream.codec_context
-        context.gop_size = round(self._fps * KEYFRAME_S)
-        context.thread_count = THREADS
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED_RANGE
         return stream
+
+    def _add(self, coded: list[Coded]) -> None:
+        """What the encoder gave at the next frame, and the speech up to the frame's end."""
+        self._mux(coded)
+        self._frames += 1
+        self._write_speech(self._seconds())
+
+    def _end_segment(self, held: list[Coded] | None = None) -> None:
+        self._mux(self._segment.flush() if self._segment is not None else held or [])
+        self._segment, self._segment_start = None, self._frames
+
+    def _mux(self, coded: list[Coded]) -> None:
+        for picture in coded:
+            packet = av.Packet(picture.data)
+            packet.pts, packet.dts = (self._segment_start + place for place in (picture.pts, picture.dts))
+            packet.duration, packet.time_base, packet.stream = 1, 1 / self._fps, self._video
+            packet.is_keyframe = picture.is_keyframe
+            self._file.mux(packet)
 
     def _write_speech(self, until: Fraction, last: bool = False) -> None:
         """Encode whole AAC frames up to `until` seconds; at the end also what does not fill one."""
@@ -129,22 +145,33 @@ def finalise(part: Path, target: Path, kind: str, seal: Seal | None = None) -> b
     second copy: it is whole, only slower to seek in. `seal` makes the copy that is kept; gives whether it did, for
     which there must be room, too. Raises DeviceError; then `part`, which plays, is left.
     """
-    finished, sealed = (target.with_name(f"{target.name}.{ending}") for ending in ("finishing", "sealing"))
-    done, is_sealed = part, False
+    finished = target.with_name(f"{target.name}.finishing")
+    done = part
     try:
-        with _translated(part, None):
-            if kind != "matroska" and _has_room(part):
+        if kind != "matroska" and _has_room(part):
+            with _translated(part, None):
                 _remux(part, finished, kind)
-                done = finished
-            if seal is not None and _has_room(part) and seal(done, sealed, target.suffix):
+            done = finished
+        is_sealed = settle(done, target, seal)
+    finally:
+        finished.unlink(missing_ok=True)
+    part.unlink(missing_ok=True)
+    return is_sealed
+
+
+def settle(done: Path, target: Path, seal: Seal | None = None) -> bool:
+    """Give the ordinary file `done` its name, sealed if there is room for a copy; gives whether it was sealed."""
+    sealed = target.with_name(f"{target.name}.sealing")
+    is_sealed = False
+    try:
+        with _translated(done, None):
+            if seal is not None and _has_room(done) and seal(done, sealed, target.suffix):
                 done, is_sealed = sealed, True
             with done.open("rb+") as file:
                 os.fsync(file.fileno())
             os.replace(done, target)
     finally:
-        for left in (finished, sealed):
-            left.unlink(missing_ok=True)
-    part.unlink(missing_ok=True)
+        sealed.unlink(missing_ok=True)
     return is_sealed
 
 
