@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
 import threading
@@ -23,6 +25,7 @@ from ..packets import SAMPLE_RATE_HZ, Float32, UInt8
 from .pattern import read_picture
 
 WAIT_S = 0.5
+RETRY_S = 3.0
 Look = Callable[[], UInt8 | None]
 
 
@@ -33,7 +36,7 @@ class Eye(threading.Thread):
         super().__init__(name="eye", daemon=True)
         self.seen_s: dict[int, float] = {}
         self.flashes: set[int] = set()
-        self.over = threading.Event()
+        self.over, self.began = threading.Event(), threading.Event()
         self._look = look
 
     def run(self) -> None:
@@ -44,6 +47,7 @@ class Eye(threading.Thread):
             if found is None or found[0] in self.seen_s:
                 continue
             self.seen_s[found[0]] = now_s
+            self.began.set()
             if found[1]:
                 self.flashes.add(found[0])
 
@@ -96,23 +100,30 @@ def seen_in_pipewire(width: int, height: int) -> Iterator[Look]:
     """Pictures of our PipeWire camera, read as any program of PipeWire's reads it: their brightness alone."""
     caps = f"video/x-raw,format=YUY2,width={width},height={height}"
     command = [PROGRAM, "-q", "pipewiresrc", f"target-object={NODE}", "!", caps, "!", "fdsink", "fd=1"]
-    size = width * height * 2
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=size) as reader:
+    size, patience_s = width * height * 2, RETRY_S
+    reader, over = _reader(command), False
+
+    def look() -> UInt8 | None:
+        nonlocal reader, patience_s
         assert reader.stdout is not None
-        frames = reader.stdout
-
-        def look() -> UInt8 | None:
-            data = frames.read(size)
-            if len(data) < size:
-                time.sleep(WAIT_S)
+        data = b""
+        while len(data) < size:
+            ready, _, _ = select.select([reader.stdout], [], [], patience_s)
+            part = os.read(reader.stdout.fileno(), size - len(data)) if ready else b""
+            if not part:  # whoever comes before the camera is sent away, and waits for nothing
+                _end(reader)
+                if not over:
+                    reader, patience_s = _reader(command), 2 * patience_s
                 return None
-            brightness = np.frombuffer(data, np.uint8).reshape(height, width, 2)[..., :1]
-            return np.repeat(brightness, 3, axis=2)
+            data += part
+        brightness = np.frombuffer(data, np.uint8).reshape(height, width, 2)[..., :1]
+        return np.repeat(brightness, 3, axis=2)
 
-        try:
-            yield look
-        finally:
-            reader.terminate()
+    try:
+        yield look
+    finally:
+        over = True
+        _end(reader)
 
 
 @contextmanager
@@ -130,6 +141,15 @@ def seen_in_preview(preview: PreviewSink) -> Iterator[Look]:
 
     with preview.watch():
         yield look
+
+
+def _reader(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+
+
+def _end(reader: subprocess.Popen[bytes]) -> None:
+    reader.kill()
+    reader.wait()
 
 
 def can_be_heard() -> bool:

@@ -22,8 +22,9 @@ from ..packets import SAMPLE_RATE_HZ
 from .back import Ear, Eye, Look
 from .pattern import clicks, onsets, picture
 
-DELAY_S = 0.15
+DELAY_S = 0.5
 SETTLE_S = 3.0
+FIRST_S = 60.0
 FLASH_TO_CLICK_S = 0.4  # a click further from every flash belongs to none
 
 
@@ -89,6 +90,7 @@ def selftest(
         with ExitStack() as stack:
             eye = Eye(stack.enter_context(back.seen()))
             eye.start()
+            _await_first(eye, stop)
             stop.wait(SETTLE_S)
             ear = Ear() if voice is not None else None
             if ear is not None:
@@ -108,6 +110,13 @@ def selftest(
         camera.close()
     heard = voice.describe() if voice else None
     return _findings(name, heard, back.name, fps, began_s, sent, eye, ear)
+
+
+def _await_first(eye: Eye, stop: threading.Event) -> None:
+    """Wait until a first picture was seen: programs may take their time to open a camera."""
+    deadline_s = time.monotonic() + FIRST_S
+    while not (eye.began.wait(0.1) or stop.is_set() or time.monotonic() > deadline_s):
+        pass
 
 
 def _capture(history: History, clock: AudioClock, stop: threading.Event) -> None:

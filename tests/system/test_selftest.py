@@ -41,8 +41,8 @@ def test_a_click_and_a_flash_come_back_together(pulse: PulseServer, tmp_path: Pa
     assert found["read_back"] == "the preview"
     assert "the preview is read back" in found["notices"][0]
     assert found["voice"] == "LSP Mic (sound server)"
-    # A busy machine may be late, but a voice that kept no time at all would be 150 ms off.
-    assert abs(found["offset_ms"]) < 100
+    # A busy machine may be late, but a voice that kept no time at all would be half a second off.
+    assert abs(found["offset_ms"]) < 250
     assert found["delay_ms"][0] >= 0
     assert found["fps"] > 0
     assert "LSP Mic" not in pulse.pactl("list", "sources")
