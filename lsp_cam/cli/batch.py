@@ -49,7 +49,6 @@ def render_batch(listing: Path, folder: Path, how: How, cluster: str | None, wor
 
     clips = read_list(listing, folder)
     crew = open_crew(cluster, workers)
-    check_films(clips)
     subject = how.subject
     # One thread: clips beside one another use the cores better than threads inside one.
     rendering = Rendering(subject.name, subject.root, digest_of(subject), how.config, how.engine, how.threads or 1)
@@ -57,6 +56,7 @@ def render_batch(listing: Path, folder: Path, how: How, cluster: str | None, wor
     seal = Seal(subject) if how.credentials else None
     began = time.monotonic()
     with crew, Watcher(len(clips), how.plain_progress) as watcher:
+        check_films(clips)
         print_line(f"{len(clips)} recordings, {crew.describe()}")
         failed = asyncio.run(Batch(clips, job, crew, seal, watcher.tell).run())
     spent_s = max(time.monotonic() - began, 1e-3)
