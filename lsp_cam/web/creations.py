@@ -7,6 +7,7 @@ made, the folder goes, and with it the film.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,16 +49,18 @@ class Creations:
         if not consent.is_given:
             raise UsageError("Nobody has agreed yet. State who did, and how.")
         home = self._folder / request.name
-        if home.exists():
+        if (home / ORDER).is_file():
             raise UsageError(f"'{request.name}' has been begun already. Go on with it, or delete it.")
         film = next(iter(self.films.glob(f"{request.recording}.*")), None)
         if film is None:
             raise SubjectNotFound("There is no such recording. Send it again.")
+        shutil.rmtree(home, ignore_errors=True)  # what was killed before it had its order
         home.mkdir(parents=True, mode=0o700)
         (home / CONSENT).write_text(consent.model_dump_json())
         shutil.move(film, home / film.name)
         order = {"film": film.name, "licence": request.licence, "size": request.size, "minutes": request.minutes}
-        (home / ORDER).write_text(json.dumps(order))
+        (home / "order.part").write_text(json.dumps(order))
+        os.replace(home / "order.part", home / ORDER)
         return self._run(request.name)
 
     def resume(self, name: str) -> Job:

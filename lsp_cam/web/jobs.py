@@ -1,6 +1,7 @@
 """Long work beside the portrait on air: a command of ours in a process of its own, at the lowest priority.
 
-It says how far it is in lines; it ends when the daemon ends, and can be cancelled at any moment.
+It says how far it is in lines; it ends when the daemon ends, even if that is killed (`leash`), and can be cancelled at
+any moment.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 
 from ..errors import DaemonError
 
-ENTRY = ("-c", "from lsp_cam.cli.entry import run; run()")
+ENTRY = ("-c", "from lsp_cam.web.leash import hold; hold(); from lsp_cam.cli.entry import run; run()")
 NICE = 15
 KEPT_LINES = 12
 STOP_S = 10.0
@@ -81,7 +82,7 @@ class Jobs:
             self.check_free()
             job.process = subprocess.Popen(
                 [sys.executable, *ENTRY, *words],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 start_new_session=True,
                 env={**os.environ, "COLUMNS": "1000", "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
@@ -112,12 +113,11 @@ class Jobs:
         process = job.process
         assert process is not None
         assert process.stdout is not None
-        with process.stdout:
+        with process:  # its pipes are closed when it has ended, not before: by one of them it knows that we live
             for line in process.stdout:
                 job.hear(line)
-        code = process.wait()
         if job.state == "running":
-            job.state = "done" if code == 0 else "failed"
+            job.state = "done" if process.returncode == 0 else "failed"
         ended(job)
 
     def _end_with_daemon(self, process: subprocess.Popen[str]) -> None:

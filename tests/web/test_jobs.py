@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +73,41 @@ def test_a_job_ends_with_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     stop.set()
     assert job.process is not None
     until(lambda: job.process is not None and job.process.poll() is not None)
+
+
+DAEMON = """
+import threading, time
+from lsp_cam.web import jobs
+jobs.ENTRY = ("-c", "from lsp_cam.web.leash import hold; hold(); import sys; exec(sys.argv[1])")
+job = jobs.Jobs("test", threading.Event()).start(jobs.Job("a", "A"), [{work!r}])
+while not job.message:
+    time.sleep(0.02)
+print(job.message, flush=True)
+time.sleep(600)
+"""
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+WORKS = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+
+
+def runs(pid: int) -> bool:
+    """Whether it is there and not merely waited for by nobody."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+@pytest.mark.parametrize("work", [WORKS, f"{DEAF}; {WORKS}"], ids=["polite", "deaf"])
+def test_a_job_ends_with_a_daemon_that_is_killed(work: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DAEMON.format(work=work)], stdout=subprocess.PIPE, text=True
+    ) as daemon:
+        assert daemon.stdout is not None
+        pid = int(daemon.stdout.readline())
+        assert runs(pid)
+        daemon.send_signal(signal.SIGKILL)
+    until(lambda: not runs(pid))
 
 
 def test_only_the_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
