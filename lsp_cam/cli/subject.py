@@ -10,6 +10,7 @@ import typer
 
 from .console import Commands, print_json, print_line, stdout, text
 from .create import create
+from .faces import faces
 
 if TYPE_CHECKING:
     from ..store import Installed
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command()(remove)
     group.command("import-release")(import_release)
     group.command()(create)
+    group.command(hidden=True)(faces)
     app.add_typer(group, name="subject")
 
 

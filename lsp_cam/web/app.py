@@ -17,6 +17,7 @@ from .answers import REFUSALS
 from .changing import changing
 from .creations import creating
 from .dubs import dubbing
+from .framing import framing
 from .guard import Guard, RefusedError
 from .page import page
 from .reading import reading
@@ -43,6 +44,7 @@ def create_app(daemon: Daemon, token: str, port: int, work: Path) -> ASGIApp:
         changing(daemon, url),
         dubbing(daemon, store, work / "dubs"),
         creating(daemon, store, work),
+        framing(),
         page(daemon),
     ):
         app.include_router(routes)

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_BODY_BYTES_OF = {"/api/pose": 8 << 20}
+MAX_BODY_BYTES_OF = {"/api/pose": 8 << 20, "/api/framing": 320 * 320 * 3}
 MAX_UPLOAD_BYTES_OF = {"/api/dubs": 512 << 20, "/api/recordings": 4 << 30}  # not kept in memory
 MAX_TOKEN = 200
 SAFE_METHODS = frozenset({"GET", "HEAD"})

@@ -81,6 +81,7 @@ def test_a_recording_becomes_a_training_that_stops_and_goes_on(page: Page, envir
     page.get_by_role("tab", name="New").click()
     page.get_by_role("button", name="Record now").click()
     until(lambda: page.locator("#check-light").text_content() == "Light is good")
+    until(lambda: page.locator("#check-face").text_content() == "You are well in the picture")
     assert "Say nothing" in str(page.locator("#studio-cue").text_content())
     until(lambda: page.evaluate("document.getElementById('studio-share').value") > SECONDS, 120)
     assert "read" in str(page.locator("#studio-cue").text_content())

@@ -4,6 +4,7 @@ import { at, complain, make, pressing, say, write } from "./dom.js";
 import { record, stage } from "./record.js";
 
 const EVERY_MS = 2000;
+const WELL = 0.8;
 const STATES = { running: "", done: "Made.", failed: "It stopped: ", cancelled: "It rests. " };
 let film = null;
 let shown = "";
@@ -39,14 +40,20 @@ function build() {
     make("div", { id: "sending", hidden: true, class: "field" }, make("span", {}, "Sending the film…"), make("progress", { id: "sent", max: 1, value: 0, "aria-label": "Share of the film that is sent" }))),
   make("section", { id: "creations", "aria-label": "Subjects in the making" }));
   file.addEventListener("change", () => { if (file.files[0]) take(file.files[0]); file.value = ""; });
-  pressing(at("record"), async () => take(await record()));
+  pressing(at("record"), async () => {
+    const { file: recorded, well } = await record();
+    take(recorded, well);
+  });
   at("new-form").addEventListener("submit", (event) => { event.preventDefault(); begin().catch(complain); });
 }
 
-function take(file) {
+function take(file, well = null) {
   film = file;
   at("new-form").hidden = false;
-  write(at("new-film"), `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`);
+  const poor = well !== null && well < WELL;
+  const seen = poor ? ` You were well in the picture only ${Math.round(100 * well)} % of the time: better record it again.` : "";
+  at("new-film").className = poor ? "note warn" : "note";
+  write(at("new-film"), `${file.name}, ${(file.size / 1e6).toFixed(1)} MB.${seen}`);
   at("new-name").focus();
 }
 
