@@ -36,7 +36,8 @@ def create(
     renderer: Annotated[str, typer.Option("--renderer", help="lite, or (for a graphics card) normal, large.")] = "lite",
     device: Annotated[str, typer.Option("--device", help="What to train on: auto, cpu or cuda.")] = "auto",
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.1, help="How long to train the renderer; else its own steps.")
+        float | None,
+        typer.Option("--minutes", min=0.1, help="How long to train the renderer; under 20, all else is shorter."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Processor threads to train with.")] = 2,
     work: Annotated[

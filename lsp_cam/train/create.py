@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lsp_cam.errors import UsageError
 from lsp_cam.subject import Subject
 from lsp_cam.train import create_bundle, create_motion
-from lsp_cam.train.job import Effort, Job, Progress, Request, Say
+from lsp_cam.train.job import Effort, Job, Progress, Request, Say, effort_for
 from lsp_cam.train.prepare import stages
 from lsp_cam.train.prepare.work import Facts, Work, room_on_disk, write_json
 
@@ -42,7 +42,6 @@ STAGES = (
 )
 TRACKED = "shoulders"
 """The stage after which the clip is tracked."""
-DEFAULT_EFFORT = Effort()
 
 
 def create(
@@ -51,7 +50,7 @@ def create(
     *,
     resume: bool,
     say: Say = print,
-    effort: Effort = DEFAULT_EFFORT,
+    effort: Effort | None = None,
     until: str = "check",
 ) -> Subject | None:
     """Make the bundle in the work folder `folder`/bundle; `until`: the last stage to run (None: no bundle yet).
@@ -59,7 +58,7 @@ def create(
     Raises UsageError where the request, the videos or the folder do not allow it, DeviceError where the disk is full.
     """
     work = _begin(request, folder, resume)
-    job = Job(request, effort, work, say)
+    job = Job(request, effort or effort_for(request.minutes), work, say)
     for number, stage in enumerate(STAGES, 1):
         title = f"{number}/{len(STAGES)} {stage.title}"
         if work.is_done(stage.name):

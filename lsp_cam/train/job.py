@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asks for. `minutes`: for the renderer's training, in place of its own number of steps."""
+    """What somebody asks for. `minutes`: for the renderer's training, in place of its own number of steps; where they
+    are few, the other networks learn for a shorter time, too (`effort_for`)."""
 
     videos: tuple[Path, ...]
     name: str
@@ -54,6 +55,22 @@ class Effort:
     lite: LiteConfig = field(default_factory=LiteConfig)
     checked_frames: int = 12
     seed: int = 1
+
+
+WHOLE_MIN = 20.0
+"""Minutes of the renderer's training below which the other trainings are shortened with it."""
+
+
+def effort_for(minutes: float | None) -> Effort:
+    """All of everything; where the renderer's training is to be short, the others are short in proportion."""
+    whole = Effort()
+    share = 1.0 if minutes is None else min(minutes / WHOLE_MIN, 1.0)
+
+    def some(steps: int) -> int:
+        return max(round(share * steps), 5)
+
+    lite = replace(whole.lite, movement_steps=some(whole.lite.movement_steps), warm_steps=some(whole.lite.warm_steps))
+    return replace(whole, mouth_steps=some(whole.mouth_steps), pose_steps=some(whole.pose_steps), lite=lite)
 
 
 class Progress:

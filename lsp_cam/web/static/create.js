@@ -5,7 +5,8 @@ import { record, stage } from "./record.js";
 
 const EVERY_MS = 2000;
 const WELL = 0.8;
-const STATES = { running: "", done: "Made.", failed: "It stopped: ", cancelled: "It rests. " };
+const LENGTHS = [["", "As long as it takes (hours)"], ["20", "Some 20 minutes: a draft"], ["0.2", "As short as can be: only to try it out"]];
+const STATES = { running: "", done: "Made: it is among the subjects now, and the film is deleted.", failed: "It stopped: ", cancelled: "It rests. " };
 let film = null;
 let shown = "";
 
@@ -25,6 +26,8 @@ function form() {
     text("new-licence", "Licence: what others may do with it", "All rights reserved"),
     make("div", { class: "field" }, make("label", { for: "new-size" }, "Size of its pictures"),
       make("select", { id: "new-size" }, make("option", { value: 512 }, "512 × 512"), make("option", { value: 256 }, "256 × 256 (quicker)"))),
+    make("div", { class: "field" }, make("label", { for: "new-minutes" }, "How long to train"),
+      make("select", { id: "new-minutes" }, ...LENGTHS.map(([minutes, words]) => make("option", { value: minutes }, words)))),
     make("button", { class: "main" }, "Make the subject"),
     make("p", { class: "quiet" }, "This takes hours on a processor, at the lowest priority. It can be stopped and gone on with. The film never leaves this machine, and is deleted when the subject is made."));
 }
@@ -65,6 +68,7 @@ async function begin() {
     const shows = at("new-shows").value;
     await post("/api/creations", {
       name: at("new-name").value, recording: recording.id, licence: at("new-licence").value, size: Number(at("new-size").value),
+      minutes: Number(at("new-minutes").value) || null,
       consent: { shows, statement: at("new-statement").value, agreed_by: shows, how: "written" },
     });
     at("new-form").hidden = true;
@@ -75,13 +79,26 @@ async function begin() {
   await list();
 }
 
+async function showMade(name) {
+  await post("/api/switch", { subject: name });
+  say(`Now showing ${name}.`);
+}
+
+// How it looks so far; the finished one as its bundle shows it.
+function pictureOf(job) {
+  if (job.state === "done") return make("img", { src: `/api/subjects/${job.id}/picture`, alt: `What ${job.title} looks like` });
+  return job.has_picture ? make("img", { src: `/api/creations/${job.id}/picture?${Date.now()}`, alt: `How ${job.title} looks so far` }) : "";
+}
+
 function card(job) {
-  const act = (what, label) => make("button", { type: "button", onclick: () => post(`/api/creations/${job.id}/${what}`).then(list).catch(complain) }, label);
-  const words = job.state === "running" ? [job.step || "Beginning…", job.left ? `${job.left} left` : ""].filter(Boolean).join(", ") : STATES[job.state] + (job.state === "done" ? "" : job.message);
-  const picture = job.has_picture ? make("img", { src: `/api/creations/${job.id}/picture?${Date.now()}`, alt: `How ${job.title} looks so far` }) : "";
-  return make("article", { class: "making", "data-state": job.state }, make("h3", {}, job.title), picture, make("p", { role: "status" }, words),
-    job.state === "running" ? make("progress", { max: 1, value: job.share, "aria-label": `How far ${job.title} is` }) : "",
-    make("div", { class: "row" }, ...(job.state === "running" ? [act("cancel", "Stop for now")] : job.state === "done" ? [] : [act("resume", "Go on"), act("delete", "Delete")])));
+  const button = (label, press, kind = "") => make("button", { type: "button", class: kind, onclick: () => press().then(list).catch(complain) }, label);
+  const act = (what, label) => button(label, () => post(`/api/creations/${job.id}/${what}`));
+  const running = job.state === "running";
+  const words = running ? [job.step || "Beginning…", job.left ? `${job.left} left` : ""].filter(Boolean).join(", ") : STATES[job.state] + (job.state === "done" ? "" : job.message);
+  const acts = { running: () => [act("cancel", "Stop for now")], done: () => [button("Show it", () => showMade(job.id), "main"), act("delete", "Put away")] };
+  return make("article", { class: "making", "data-state": job.state }, make("h3", {}, job.title), pictureOf(job), make("p", { role: "status" }, words),
+    running ? make("progress", { max: 1, value: job.share, "aria-label": `How far ${job.title} is` }) : "",
+    make("div", { class: "row" }, ...(acts[job.state]?.() ?? [act("resume", "Go on"), act("delete", "Delete")])));
 }
 
 async function list() {
