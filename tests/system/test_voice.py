@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lsp_cam.daemon.client import connect
+from lsp_cam.daemon.runtime import Runtime
 
 from ..sketch import sketch_of
 from . import pulse as pulse_audio
@@ -61,15 +63,16 @@ def cam(pulse: PulseServer, reference_bundle: Any, tmp_path: Path) -> Iterator[A
 
 
 def await_microphone(pulse: PulseServer) -> None:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 120
     while "Description: LSP Mic\n" not in pulse.pactl("list", "sources"):
         assert time.monotonic() < deadline_s, "there is no LSP Mic"
         time.sleep(0.2)
 
 
-def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble: Path) -> None:
+def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble: Path, tmp_path: Path) -> None:
     def status() -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(cam("status", "--json"))
+        with connect(Runtime(tmp_path / "run")) as client:
+            told: dict[str, Any] = client.get("/api/status")
         return told
 
     await_microphone(pulse)
