@@ -14,6 +14,8 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +94,12 @@ def measure(daemon: Daemon, link: str, chromium: str, seconds: float) -> dict[st
     return {name: round(value, 1) for name, value in figures.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fps", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=15)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
-    args = parser.parse_args()
-    loader = Loader(Store(), open_engine(threads=1, shared=True))
+@contextmanager
+def shown(store: Store, subject: str, fps: int) -> Iterator[tuple[Daemon, str]]:
+    """The subject on air in this process, and the panel's link; pictures say when they were sent."""
+    loader = Loader(store, open_engine(threads=1, shared=True))
     samples = read_audio(sample_speech())
-    daemon = Daemon(loader.find("demo"), loader, lambda: FileSource(samples), NullSink(), Settings(args.fps))
+    daemon = Daemon(loader.find(subject), loader, lambda: FileSource(samples), NullSink(), Settings(fps))
     daemon.preview.send = stamped(daemon.preview.send)  # type: ignore[method-assign]
     token = secrets.token_urlsafe(8)
     with socket.socket() as listener, tempfile.TemporaryDirectory() as work:
@@ -108,13 +107,26 @@ def main() -> None:
         port = listener.getsockname()[1]
         app = create_app(daemon, token, port, Path(work))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-        threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True).start()
+        serving = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
+        serving.start()
         daemon.begin()
         try:
-            print(json.dumps(measure(daemon, f"http://127.0.0.1:{port}/?token={token}", args.chromium, args.seconds)))
+            yield daemon, f"http://127.0.0.1:{port}/?token={token}"
         finally:
+            daemon.stop.set()
             server.should_exit = True
+            serving.join()
             daemon.end()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fps", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    args = parser.parse_args()
+    with shown(Store(), "demo", args.fps) as (daemon, link):
+        print(json.dumps(measure(daemon, link, args.chromium, args.seconds)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""What the preview costs while it is watched, and how far it lags behind the camera. Figures are in the benchmark."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.panel import measure, shown
+from lsp_cam.store import Store
+
+from ..sketch import sketch_of
+from .panel import CHROMIUM, until
+
+SECONDS = 4.0
+MOST_PERCENT, HIDDEN_PERCENT, MOST_LAG_MS = 10.0, 5.0, 250.0
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
+]
+
+
+def test_watching_costs_little_and_lags_little(reference_bundle: Any, tmp_path: Path) -> None:
+    sketch_of(reference_bundle(), tmp_path / "subjects" / "sketch")
+    with shown(Store(tmp_path, tmp_path / "none"), "sketch", 15) as (daemon, link):
+
+        def little() -> bool:
+            found = measure(daemon, link, CHROMIUM, SECONDS)
+            cheap = found["preview_percent"] < MOST_PERCENT and found["nobody_looks_percent"] < HIDDEN_PERCENT
+            return cheap and found["lag_p50_ms"] < MOST_LAG_MS
+
+        until(little, 200)  # what others do to the machine meanwhile is no fault of the preview's
+    shutil.rmtree(tmp_path / "subjects")
