@@ -94,9 +94,9 @@ def panel(browser: Browser, environ: dict[str, str]) -> Iterator[Page]:
 
 def record(page: Page) -> None:
     page.get_by_role("button", name="Record now").click()
+    page.get_by_text("Say nothing yet").wait_for(timeout=60_000)
     until(lambda: page.locator("#check-light").text_content() == "Light is good")
-    until(lambda: page.locator("#check-face").text_content() == "You are well in the picture")
-    assert "Say nothing" in str(page.locator("#studio-cue").text_content())
+    until(lambda: page.locator("#check-face").text_content() == "You are well in the picture", 120)
     until(lambda: page.evaluate("document.getElementById('studio-share').value") > SECONDS, 120)
     assert "read" in str(page.locator("#studio-cue").text_content())
     page.get_by_role("button", name="Stop here").click()
