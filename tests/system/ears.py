@@ -50,11 +50,17 @@ class Heard:
         """What was heard then, at `RATE`. A single block may come at an odd moment; all of them do not."""
         begun = np.asarray(self.begun_s)
         chosen = np.flatnonzero((begun >= from_s) & (begun < to_s))
+        if not len(chosen):
+            return from_s, np.zeros(0, np.float32)
         blocks = [self.blocks[k] for k in chosen]
         places = np.cumsum([0, *(len(block) for block in blocks)])[:-1]
         first_s = float(np.median(begun[chosen] - places / self.rate_hz))
         samples = np.concatenate(blocks)
         return first_s, samples if self.rate_hz == RATE else soxr.resample(samples, self.rate_hz, RATE)
+
+    def all(self) -> Sound:
+        """All of it."""
+        return self.between(-np.inf, np.inf)
 
 
 class Ear(threading.Thread):
@@ -74,9 +80,6 @@ class Ear(threading.Thread):
             block = np.frombuffer(self._stream.read(2 * BLOCK), "<i2").astype(np.float32)
             ended_s = time.monotonic() - self._stream.get_latency() / 1e6
             self.heard.add(ended_s - BLOCK / RATE, block)
-
-    def collect(self) -> None:
-        """It hears by itself."""
 
     def finish(self) -> Heard:
         """All that was heard."""
@@ -128,18 +131,15 @@ def loudness(samples: Samples) -> Samples:
     return swell - swell.mean()
 
 
-def lag_at_s(spoken: Heard, heard: Heard, begin_s: float) -> float | None:
-    """How much later (at most `MOST_LAG_S`) what was `spoken` in the window from `begin_s` on was `heard`.
-
-    None where it is not the same sound, or too torn to tell.
-    """
-    first_s, first = spoken.between(begin_s, begin_s + WINDOW_S)
-    second_s, second = heard.between(begin_s, begin_s + WINDOW_S + MOST_LAG_S)
-    one, other = loudness(first), loudness(second)
-    match = correlate(other, one, method="fft")
-    if match.max() <= LIKENESS * np.linalg.norm(one) * np.linalg.norm(other):
+def lag_s(spoken: Sound, heard: Sound, likeness: float = 0.7) -> float | None:
+    """How much later what was `spoken` was `heard`; None where it is not the same sound, or too torn to tell."""
+    if not len(spoken[1]) or not len(heard[1]):
         return None
-    return second_s - first_s + float(int(match.argmax()) - (len(one) - 1)) / RATE
+    one, other = loudness(spoken[1]), loudness(heard[1])
+    match = correlate(other, one, method="fft")
+    if match.max() <= likeness * np.linalg.norm(one) * np.linalg.norm(other):
+        return None
+    return heard[0] - spoken[0] + float(int(match.argmax()) - (len(one) - 1)) / RATE
 
 
 def babble(path: Path, seconds: float) -> Path:
@@ -156,7 +156,7 @@ def babble(path: Path, seconds: float) -> Path:
 class LipSync:
     """The delay of the voice, from one ear to another, against that of the pictures, window by window."""
 
-    def __init__(self, spoken: Ear, listener: Ear | BrowserEar, picture_delay_s: Callable[[], float]) -> None:
+    def __init__(self, spoken: Ear, listener: BrowserEar, picture_delay_s: Callable[[], float]) -> None:
         self._spoken, self.listener, self._picture_delay_s = spoken, listener, picture_delay_s
         self._next_s = time.monotonic()
         self.torn = 0
@@ -172,7 +172,9 @@ class LipSync:
             return
         self._next_s += WINDOW_S
         pictures_s = self._picture_delay_s()
-        voice_s = lag_at_s(self._spoken.heard, self.listener.heard, begin_s)
+        end_s = begin_s + WINDOW_S
+        spoken = self._spoken.heard.between(begin_s, end_s)
+        voice_s = lag_s(spoken, self.listener.heard.between(begin_s, end_s + MOST_LAG_S), LIKENESS)
         if voice_s is None:
             self.torn += 1
             return
