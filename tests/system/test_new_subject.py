@@ -77,6 +77,7 @@ def page(environ: dict[str, str], shared: Path, tmp_path: Path) -> Iterator[Page
         browser.close()
 
 
+@pytest.mark.timeout(900)
 def test_a_recording_becomes_a_training_that_stops_and_goes_on(page: Page, environ: dict[str, str]):
     page.get_by_role("tab", name="New").click()
     page.get_by_role("button", name="Record now").click()
