@@ -102,8 +102,7 @@ class _Painting(Graph):
         paint = self._conv_of(x0, weight[:colours] * 255, bias[:colours] * 255 + HALF_LEVEL, 1, 1)
         cover = self._conv_of(x0, weight[colours:], bias[colours:], 1, 1)
         self._marking = False
-        limits = self.constant(np.float32(0)), self.constant(np.float32(255))
-        return self.node("Clip", self._spread(paint), *limits), self.node("Sigmoid", self._spread(cover))
+        return self._spread(paint), self.node("Sigmoid", self._spread(cover))
 
     def _spread(self, x: str) -> str:
         return self.node("DepthToSpace", x, blocksize=4, mode="CRD")
@@ -256,6 +255,9 @@ def _repainted(graph: _Painting, model: LiteRenderer, picture: str, painted: _Pa
     closed = graph.cast(closed, TensorProto.FLOAT)
     eyes = graph.covered(graph.cut(picture, shape.eyes, CELL), closed, painted.lids)
     under = graph.framed(graph.cut(picture, shape.window, CELL), eyes, shape.eyes, shape.window)
-    over = graph.cast(graph.covered(under, painted.paint, painted.cover), TensorProto.UINT8)
+    # Paint that covers little may be darker than black or brighter than white: only what it makes is cut off.
+    limits = graph.constant(np.float32(0)), graph.constant(np.float32(255))
+    over = graph.node("Clip", graph.covered(under, painted.paint, painted.cover), *limits)
+    over = graph.cast(over, TensorProto.UINT8)
     frame = graph.framed(graph.cast(picture, TensorProto.UINT8), over, shape.window, whole)
     graph.node("Identity", frame, to="frame")
