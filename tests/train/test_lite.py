@@ -70,6 +70,18 @@ def test_lids_close_the_eyes_and_nothing_else(model: LiteRenderer) -> None:
     assert change.max() < 1e-6
 
 
+def test_thin_paint_may_be_darker_than_black(model: LiteRenderer) -> None:
+    thin = copy.deepcopy(model)
+    with torch.no_grad():
+        thin.painter.paint.weight.zero_()
+        thin.painter.paint.bias[:48] = -2.0
+        thin.painter.paint.bias[48:] = -2.5  # covers 8 %
+        wanted = (255 * thin(_drawn()).picture.clamp(0, 1))[0].numpy()
+    session = ort.InferenceSession(lite_onnx(thin), providers=["CPUExecutionProvider"])
+    got = session.run(None, {"map": _drawn().numpy()})[0][0].astype(float)
+    assert np.abs(got - wanted)[:, 16:112, 32:96].mean() < 4  # 15 levels if its colour were cut off
+
+
 def test_in_eight_bits_it_paints_nearly_the_same(model: LiteRenderer) -> None:
     maps = [_drawn(seed).numpy() for seed in range(1, 5)]
     plain, small = (
