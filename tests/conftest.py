@@ -15,6 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 TRAINING = ROOT / "tests/train"
@@ -31,6 +36,15 @@ class Case:
     state_dicts: dict[str, dict[str, list[int]]]
     subject: dict[str, NDArray[Any]]
     expected: dict[str, NDArray[Any]]
+
+
+@pytest.fixture(autouse=True)
+def unbounded_again() -> Iterator[None]:
+    """Commands that run networks bound the memory of their process, which here is that of all tests after them."""
+    bounds = resource.getrlimit(resource.RLIMIT_DATA) if resource else None
+    yield
+    if resource and bounds:
+        resource.setrlimit(resource.RLIMIT_DATA, bounds)
 
 
 @pytest.fixture(scope="session")

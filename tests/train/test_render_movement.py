@@ -44,7 +44,7 @@ def test_a_pose_moves_the_texture_to_where_the_head_is_and_the_network_sees_it(s
         return anchor_loss(model.source(model.painter.swayed(modes)), anchors, still).item()
 
     before = away()
-    fit_movement(model, footage, 40, 60, np.random.default_rng(0), tmp_path / "movement.csv")
+    fit_movement(model, footage, 40, 120, np.random.default_rng(0), tmp_path / "movement.csv")
     assert away() < 0.5 * before
     rows = []
     for name in ("one", "two"):  # the second goes on where the first ended
