@@ -1,9 +1,10 @@
 """The lite renderer's ONNX file: `map` (1, 1, S, S) in 0..1 -> `frame` (1, 3, S, S) RGB uint8.
 
-Sampling the texture is a Gather of short rows of pixels from the texture enlarged four times (quarter-pixel steps):
-ONNX Runtime's GridSample takes about ten times as long on a CPU. The file holds the texture in its own size; enlarging
-it depends on constants alone, so ONNX Runtime does it once, when it loads the file. Most convolutions compute in 8
-bits; the first ones, and those that say how far something moves or how far lids close, do not.
+Sampling the texture is a Gather of short rows of pixels from the texture enlarged four times (quarter-pixel steps; in
+small pictures twice as fine): ONNX Runtime's GridSample takes about ten times as long on a CPU. The file holds the
+texture in its own size; enlarging it depends on constants alone, so ONNX Runtime does it once, when it loads the file.
+Most convolutions compute in 8 bits; the first ones, and those that say how far something moves or how far lids close,
+do not.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from lsp_cam.train.quantise import MARK, OPERATORS, quantised
 
 STEPS = 4  # texture positions per pixel
 ROW = 4  # neighbouring pixels that are taken together, moved alike
+FINER_BELOW_PX = (
+    512  # a pixel of a smaller picture shows more, and there are fewer: twice as many steps, each pixel alone
+)
 HALF_LEVEL = 0.5  # of 255: pictures are cut off to whole levels at the end
 OPAQUE_PX = 2  # around what of the texture is not transparent
 
@@ -53,6 +57,8 @@ class _Painting(Graph):
         super().__init__(output_kind=TensorProto.UINT8)
         self._state = {k: v.detach().numpy().astype(np.float32) for k, v in model.painter.state_dict().items()}
         self._shape = model.painter.shape
+        fine = self._shape.side < FINER_BELOW_PX
+        self.steps, self.row = (2 * STEPS, 1) if fine else (STEPS, ROW)
         self._marking = False
 
     def nodes(self, op: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
@@ -78,7 +84,7 @@ class _Painting(Graph):
         x1 = self._up(self.cut(x2, window.in_groups(FLOW_CELL // CELL), 1), "up1", self.cut(eighth, window, 1))
         x0 = self._up(x1, "up0", quarter_window)
         self._marking = False
-        flow = self.node("Add", self._conv(x2, "flow", gain=PULL * STEPS), self._whole(x4))
+        flow = self.node("Add", self._conv(x2, "flow", gain=PULL * self.steps), self._whole(x4))
         lids = self._conv(self.cut(feature_map, self._shape.eyes, CELL), "lid.0", stride=4, pad=0)
         for layer in ("lid.2", "lid.4", "lid.6"):
             lids = self._conv(self.leaky(lids), layer)
@@ -88,7 +94,7 @@ class _Painting(Graph):
         """What follows from the pose of the flow."""
         rows = self.node("Reshape", x4, self.constant(np.array([1, -1])))
         modes = self.linear(rows, self._state["pose.weight"], self._state["pose.bias"])
-        moved = self.node("MatMul", modes, self.constant(self._state["sway"] * (PULL * STEPS)))
+        moved = self.node("MatMul", modes, self.constant(self._state["sway"] * (PULL * self.steps)))
         cells = self._shape.side // FLOW_CELL
         return self.node("Reshape", moved, self.constant(np.array([1, 2, cells, cells])))
 
@@ -181,20 +187,20 @@ class _Texture:
 
 
 def _table(graph: _Painting, texture: _Texture) -> tuple[str, int, int]:
-    """Rows of pixels ((H' * W'), ROW * C) uint8 that begin at each of the H' x W' positions in the enlarged texture."""
+    """Rows of pixels ((H' * W'), row * C) uint8 that begin at each of the H' x W' positions in the enlarged texture."""
     channels, height, width = texture.levels.shape
-    tall, wide = STEPS * (height - 1) + 1, STEPS * (width - 1) + 1
-    beyond = np.pad(texture.levels, ((0, 0), (0, 0), (0, ROW)), mode="edge")
-    sizes = graph.constant(np.array([1, channels, tall, wide + STEPS * ROW]))
+    tall, wide = graph.steps * (height - 1) + 1, graph.steps * (width - 1) + 1
+    beyond = np.pad(texture.levels, ((0, 0), (0, 0), (0, graph.row)), mode="edge")
+    sizes = graph.constant(np.array([1, channels, tall, wide + graph.steps * graph.row]))
     levels, how = graph.constant(np.round(beyond)[None]), {"coordinate_transformation_mode": "align_corners"}
     enlarged = graph.node("Round", graph.node("Resize", levels, "", "", sizes, mode="linear", **how))
     pixels = graph.node("Transpose", graph.cast(enlarged, TensorProto.UINT8), perm=[0, 2, 3, 1])
     axis = graph.constant(np.array([2]))
     shifted = []
-    for k in range(ROW):
-        edges = (graph.constant(np.array([STEPS * k + end])) for end in (0, wide))
+    for k in range(graph.row):
+        edges = (graph.constant(np.array([graph.steps * k + end])) for end in (0, wide))
         shifted.append(graph.node("Slice", pixels, *edges, axis))
-    flat = graph.constant(np.array([tall * wide, ROW * channels]))
+    flat = graph.constant(np.array([tall * wide, graph.row * channels]))
     return graph.node("Reshape", graph.node("Concat", *shifted, axis=3), flat), tall, wide
 
 
@@ -203,14 +209,14 @@ def _moved(graph: _Painting, texture: _Texture, flow: str, box: Box, side: int) 
     table, tall, wide = _table(graph, texture)
     rows, columns = (np.arange(*ends) * CELL for ends in ((box.top, box.bottom), (box.left, box.right)))
     rows, columns = (np.arange(line[0], line[-1] + CELL) for line in (rows, columns))
-    firsts = columns[::ROW]
+    firsts = columns[:: graph.row]
     cells = side // FLOW_CELL
-    down, across = _spreading(rows, cells, side), _spreading(firsts + (ROW - 1) / 2, cells, side)
+    down, across = _spreading(rows, cells, side), _spreading(firsts + (graph.row - 1) / 2, cells, side)
     # As two products: a Resize here runs on sixteen channels, fourteen of them padding.
     fine = graph.node("MatMul", graph.node("MatMul", graph.constant(down), flow), graph.constant(across.T))
     x, y = graph.split(fine, [1, 1])
-    column = _position(graph, x, STEPS * (firsts - texture.left).reshape(1, 1, 1, -1), wide)
-    row = _position(graph, y, STEPS * (rows - texture.top).reshape(1, 1, -1, 1), tall)
+    column = _position(graph, x, graph.steps * (firsts - texture.left).reshape(1, 1, 1, -1), wide)
+    row = _position(graph, y, graph.steps * (rows - texture.top).reshape(1, 1, -1, 1), tall)
     index = graph.node("Add", graph.node("Mul", row, graph.constant(np.float32(wide))), column)
     shape = len(rows), len(firsts)
     flat = graph.node("Reshape", graph.cast(index, TensorProto.INT32), graph.constant(np.array(shape)))
