@@ -40,8 +40,9 @@ def barycentric_weights(rows: Float32, near: Float32) -> NDArray[np.float64]:
     themselves, because the neighbours' offsets from their mean do.
     """
     count = near.shape[1]
-    mean = near.sum(1, dtype=np.float64, keepdims=True) / count
-    offsets = np.concatenate([near, rows[:, None]], axis=1) - mean
+    offsets = np.empty((len(near), count + 1, near.shape[2]))
+    offsets[:, :count], offsets[:, count] = near, rows
+    offsets -= offsets[:, :count].sum(1, keepdims=True) / count
     products = offsets[:, :count] @ offsets.swapaxes(1, 2)
     gram, towards = products[..., :count], products[..., count:]
     diagonal = np.einsum("nkk->nk", gram)  # a view

@@ -19,6 +19,7 @@ DIRECTIONS = 63
 SMALL_ROWS = 1024  # a base up to this size is searched whole: as fast, and nothing to prepare
 _FIT_ROWS = 8192
 _MEASURED_MOST = 2048  # where bounds exclude too little, reading all rows in order is faster
+_LOOKED_AT = 3  # times as many as are asked for: what is measured at once
 _SPARE = 8
 # The bounds are sums of rounded numbers. What rounding could hide, as a part of the squared lengths, many times over.
 _SLACK = 1e-5
@@ -74,37 +75,35 @@ class NeighbourSearch:
         short, squares = self._shorten(rows)
         bounds = short @ self._bounding
         bounds += squares[:, None]
-        first = np.argpartition(bounds, 2 * self._neighbours, axis=1)[:, : 2 * self._neighbours]
-        first.sort(axis=1)
-        distances = self._measure(rows[:, None], first)
-        limits = np.partition(distances, self._neighbours - 1, axis=1)[:, self._neighbours - 1]
-        limits = limits + _SLACK * (squares + self._farthest)
-        return np.stack(
-            [
-                self._nearest(row, *self._possible(row, bounds[i], first[i], distances[i], limits[i]))
-                for i, row in enumerate(rows)
-            ]
-        )
+        # All rows of a call together, as it is the number of numpy's calls that costs: those with the least bounds are
+        # measured, and the next least bound says whether others need to be.
+        count, looked_at = self._neighbours, _LOOKED_AT * self._neighbours
+        looked = np.argpartition(bounds, looked_at, axis=1)[:, : looked_at + 1]
+        distances = self._measure(rows[:, None], looked[:, :-1])
+        order = distances.argsort(axis=1)[:, : count + 1]
+        ordered = np.take_along_axis(distances, order, axis=1)
+        limits = ordered[:, count - 1] + _SLACK * (squares + self._farthest)
+        others = np.take_along_axis(bounds, looked[:, -1:], axis=1)
+        tied = ordered[:, 1:] - ordered[:, :-1] < _tie(rows)[:, None]
+        found = np.take_along_axis(looked, order[:, :count], axis=1).astype(np.int32)
+        for i in np.flatnonzero((others[:, 0] <= limits) | tied.any(axis=1)):
+            found[i] = self._nearest(rows[i], *self._possible(rows[i], bounds[i], limits[i]))
+        return found
 
-    def _possible(
-        self, row: Float32, bounds: Float32, first: Indices, distances: Float32, limit: np.float32
-    ) -> tuple[Indices, Float32]:
+    def _possible(self, row: Float32, bounds: Float32, limit: np.float32) -> tuple[Indices, Float32]:
         """Rows among which the nearest are, in order, and their squared distances.
 
-        bounds (N,): the least that each can be; the K-th nearest is within `limit`. Those of the rows `first` are
-        measured already, and nearly always no others are possible.
+        bounds (N,): the least that each can be; the K-th nearest is within `limit`.
         """
         possible = np.flatnonzero(bounds <= limit)
-        known = bounds[first] <= limit
-        if len(possible) == np.count_nonzero(known):
-            return possible, distances[known]
         if len(possible) > _MEASURED_MOST:
             return self._whole(row)
         return possible, self._measure(row, possible)
 
     def _measure(self, row: Float32, candidates: Indices) -> Float32:
         """Squared distances (..., n) from `row` to rows `candidates` (..., n) of the base."""
-        apart = self._base[candidates] - row
+        apart = self._base.take(candidates, axis=0)
+        apart -= row
         squares: Float32 = np.einsum("...f,...f->...", apart, apart)
         return squares
 
@@ -129,9 +128,10 @@ class NeighbourSearch:
         return nearest[:count].astype(np.int32)
 
 
-def _tie(row: Float32) -> float:
-    """Squared distances from `row` that differ by less are a near tie."""
-    return _TIE * 2 * float(row @ row)
+def _tie(rows: Float32) -> Float32:
+    """Squared distances from rows (..., F) that differ by less are a near tie."""
+    squares: Float32 = np.einsum("...f,...f->...", rows, rows)
+    return _TIE * 2 * squares
 
 
 def published_distances(row: Float32, near: Float32) -> Float32:
