@@ -66,7 +66,6 @@ def export_stage(job: Job, tell: Tell) -> Facts:
         "manifold.npz": npz_bytes(feature_base=base),
         "face.npz": npz_bytes(**bundle.face_arrays(motion, _quiet(job, found))),
         "camera.npz": npz_bytes(**bundle.camera_arrays(clip)),
-        "tracking.npz": _tracking(job),
         "body.npz": npz_bytes(shoulders=tracked_shoulders(clip)[bundle.middle_frame(clip)].astype(np.float32)),
     }
     manifest = {
@@ -155,14 +154,6 @@ def _quiet(job: Job, found: list[Piece]) -> NDArray[np.int64]:
     silent[quiet[quiet < len(silent)]] = True
     inside = np.concatenate([silent[piece.first : piece.first + len(piece.clip.points)] for piece in found])
     return np.flatnonzero(inside) if inside.sum() >= FEWEST_QUIET else np.arange(len(inside))
-
-
-def _tracking(job: Job) -> bytes:
-    """What it takes to track this person in other footage: the head's shape, its centre, the square."""
-    with np.load(job.work.path("face.npz"), allow_pickle=False) as arrays:
-        shape, centre = arrays["shape"], arrays["centre"]
-    square = np.array(job.work.facts("inspect")["square"], np.int32)
-    return npz_bytes(shape=shape.astype(np.float32), centre=centre.astype(np.float32), square=square)
 
 
 def _provenance(job: Job) -> str:

@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from lsp_cam.train.graph import Graph
-from lsp_cam.train.models.lite import CELL, FLOW_CELL, PULL, Box, LiteRenderer
+from lsp_cam.train.models.lite import CELL, FLOW_CELL, FULL_SIDE, PULL, Box, LiteRenderer
 from lsp_cam.train.quantise import MARK, OPERATORS, quantised
 
 STEPS = 4  # texture positions per pixel
 ROW = 4  # neighbouring pixels that are taken together, moved alike
-FINER_BELOW_PX = (
-    512  # a pixel of a smaller picture shows more, and there are fewer: twice as many steps, each pixel alone
-)
 HALF_LEVEL = 0.5  # of 255: pictures are cut off to whole levels at the end
 OPAQUE_PX = 2  # around what of the texture is not transparent
 
@@ -57,7 +54,7 @@ class _Painting(Graph):
         super().__init__(output_kind=TensorProto.UINT8)
         self._state = {k: v.detach().numpy().astype(np.float32) for k, v in model.painter.state_dict().items()}
         self._shape = model.painter.shape
-        fine = self._shape.side < FINER_BELOW_PX
+        fine = self._shape.side < FULL_SIDE  # a pixel of a smaller picture shows more, and there are fewer
         self.steps, self.row = (2 * STEPS, 1) if fine else (STEPS, ROW)
         self._marking = False
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from lsp_cam.train.landmarks import BROW_LEFT, BROW_RIGHT, CONTOUR, EYE_LEFT, EYE_RIGHT
-from lsp_cam.train.models.lite import CELL, FLOW_CELL, Box, Shape
+from lsp_cam.train.models.lite import CELL, FLOW_CELL, FULL_SIDE, Box, Shape
 from lsp_cam.train.tracked import Array
 
 FOREHEAD, BELOW_CHIN, BESIDE = 0.55, 0.25, 0.15  # of the height from brows to chin, and of the face's width
 AROUND_EYES_PX = 0.4  # of an eye's width
-FACE_ALONE_PX = 512  # from this side on; in smaller pictures there is time to paint hair and body, too, and by more
 MORE_WIDTHS = (72, 96, 144, 192, 240)
 
 
@@ -22,14 +21,14 @@ def shape_of(points: Array, side: int) -> Shape:
     height, width = chin - brow, right - left
     rows = brow - FOREHEAD * height, chin + BELOW_CHIN * height
     window = _box(rows, (left - BESIDE * width, right + BESIDE * width), side, FLOW_CELL // CELL)
-    if side < FACE_ALONE_PX:
+    if side < FULL_SIDE:  # hair and body, too
         window = Box(0, side // CELL, 0, side // CELL)
     eyes = points[:, [*EYE_RIGHT, *EYE_LEFT]]
     (left, top), (right, bottom) = eyes.min(axis=(0, 1)), eyes.max(axis=(0, 1))
     grow = AROUND_EYES_PX * float(np.ptp(points[:, list(EYE_RIGHT), 0], axis=1).mean())
     inner = _box((top - grow, bottom + grow), (left - grow, right + grow), side)
     shape = Shape(side, window, _clipped(inner, window))
-    return shape if side >= FACE_ALONE_PX else replace(shape, widths=MORE_WIDTHS)
+    return shape if side >= FULL_SIDE else replace(shape, widths=MORE_WIDTHS)
 
 
 def _box(rows: tuple[float, float], columns: tuple[float, float], side: int, cells: int = 1) -> Box:

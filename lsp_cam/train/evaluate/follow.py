@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_cam.errors import BundleError
 from lsp_cam.stages.head import LiveHead
 from lsp_cam.stages.landmarks import SHOULDER_POINTS
 from lsp_cam.stages.project import ProjectConfig
@@ -94,18 +95,15 @@ def _body(subject: Subject) -> Body | None:
     points = subject.arrays("body.npz", shoulders=(SHOULDER_POINTS, 2))["shoulders"]
     picture = cv2.imdecode(np.frombuffer(subject.read("preview.jpg"), np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
-        return None
+        raise BundleError(f"preview.jpg of {subject.name} cannot be read. Install the bundle again.")
     return Body(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), points.astype(np.float64))
 
 
-def with_body(clip: Tracked, frames: NDArray[np.uint8], segments: list[Segment], subject: Known) -> Tracked:
-    """The clip with its shoulders where they are in the pictures (T, S, S, 3), which are cropped as the subject's are;
-    as it is if the bundle does not say what the subject's body looks like."""
-    if subject.body is None or subject.body.picture.shape != frames.shape[1:]:
-        return clip
-    moves = shoulders.follow(frames, np.arange(len(frames)), subject.body.picture, subject.body.points)
+def with_body(clip: Tracked, frames: NDArray[np.uint8], segments: list[Segment], subject: Known, body: Body) -> Tracked:
+    """The clip with its shoulders where they are in the pictures (T, S, S, 3), cropped as the subject's preview is."""
+    moves = shoulders.follow(frames, np.arange(len(frames)), body.picture, body.points)
     depth_mm = float(subject.shoulders[:, 2].mean())
-    board = shoulders.billboard(subject.body.points, moves, depth_mm, subject.lens, segments, clip.fps)
+    board = shoulders.billboard(body.points, moves, depth_mm, subject.lens, segments, clip.fps)
     return replace(clip, shoulders=board)
 
 

@@ -54,14 +54,16 @@ def track(path: Path, subject: Known, size: int, start_s: float, end_s: float | 
     landmarks, segments = _landmarks(frames, path)
     followed = follow(landmarks, segments, video.fps, subject)
     clip = followed.clip
-    if square == own_square(square, subject.intrinsics, video.width, video.height):
-        clip = with_body(clip, frames, segments, subject)
+    body = subject.body if square == own_square(square, subject.intrinsics, video.width, video.height) else None
+    if body is not None and body.picture.shape == frames.shape[1:]:
+        clip = with_body(clip, frames, segments, subject, body)
     begin, end = (round(k / video.fps * SAMPLE_RATE_HZ) for k in (first, last))
     samples = sound(video, last / video.fps)[begin:end]
     facts = {
         "square": [square.left, square.top, square.side],
         "offset_px": followed.offset_px,
         "offset_removed": followed.offset_removed,
+        "shoulders_seen": clip is not followed.clip,
     }
     return HeldOut(frames, samples, clip, first / video.fps), facts
 

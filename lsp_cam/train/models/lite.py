@@ -18,6 +18,7 @@ from torch.nn import functional
 
 CELL = 8  # pixels per cell of the grid that boxes are told in
 FLOW_CELL = 16  # pixels per cell of the flow; the window is made of whole ones
+FULL_SIDE = 512  # pixels; a smaller picture leaves time to paint all of it, by more, and to move it in finer steps
 MODES = 45  # numbers that tell the movement of the whole: 1, eight of head and body, and the products of these
 PULL = 10.0  # pixels: lets small weights make movements of pixels
 LIDS_MARGIN = 4  # cells around the eyes' box that the lids' texture has besides

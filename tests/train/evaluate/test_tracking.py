@@ -50,6 +50,7 @@ def test_a_short_video_is_tracked_to_the_true_motion(shared: Path, tmp_path: Pat
     assert held_out.start_s == pytest.approx(0.1)
     assert facts["square"] == [0, 0, 512]
     assert facts["offset_removed"]  # the rig's points are not the mesh's
+    assert not facts["shoulders_seen"]  # the demo's bundle does not say what its body looks like
     assert angles_between(held_out.tracked.angles, truth.angles).mean() < 1.5
     faces = find_faces()
     assert faces is not None
