@@ -51,20 +51,24 @@ def create(
     """Make a subject from videos of somebody talking.
 
     One person, looking into the camera, hands down. Takes hours on a processor. It may be stopped at any moment and
-    gone on with by --resume. Needs the train extra; needs no network.
+    gone on with by --resume. Needs the train extra; needs no network. On several graphics cards:
+    torchrun --nproc-per-node 4 --no-python lsp-cam subject create ...
     """
     from ..store import Store
 
     _check_choices(size, renderer, device)
     store = Store()
     store.check_free(name, replace)
-    make, request = _maker()
+    make, request, together = _maker()
     wanted = request(
         videos=tuple(videos), name=name, consent=_consent(consent, name), licence=licence, size=size,
         renderer=renderer, device=device, minutes=minutes, threads=threads,
     )  # fmt: skip
     folder = work or store.home / "work" / name
-    subject = make(wanted, folder, resume=resume, say=print_line)
+    with together():
+        subject = make(wanted, folder, resume=resume, say=print_line)
+    if subject is None:  # one of several processes, and not the first
+        return
     made = store.adopt(subject.root, replace=replace)
     print_line(f"Made '{made.name}'. To be it: lsp-cam start --subject {made.name}")
     print_line(f"What it was made of is still in {folder}; delete that folder when you no longer need it.")
@@ -107,7 +111,7 @@ def _consent(given: str, name: str) -> Consent:
     return Consent(shows=name, statement=statement, agreed_by=f"{name}, in the statement", how="written")
 
 
-def _maker() -> tuple[Any, Any]:
+def _maker() -> tuple[Any, Any, Any]:
     """What makes subjects; MissingExtra where what it is built on is not installed."""
     from ..errors import MissingExtra
     from ..folders import install_command
@@ -115,10 +119,11 @@ def _maker() -> tuple[Any, Any]:
     try:
         from ..train.create import create as make
         from ..train.job import Request
+        from ..train.ranks import together
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lsp_cam"):
             raise
         raise MissingExtra(
             f"Making a subject needs {error.name}, which is not installed. Run: {install_command('train')}"
         ) from None
-    return make, Request
+    return make, Request, together

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from ..train.corpus import Corpus
     from ..train.speech_fit import Config, Progress
 
 
@@ -45,7 +44,7 @@ def speech(
 
     It learns to foresee the sound three rows (25 ms) ahead. One speaker in ten is held out, and the weights that
     foresee those best are kept, in OUT/speech_encoder.npz. Run the same command again and it goes on where it was.
-    Needs the train extra.
+    Needs the train extra. On several cards: torchrun --nproc-per-node 4 --no-python lsp-cam train speech ...
     """
     from importlib.util import find_spec
 
@@ -54,16 +53,19 @@ def speech(
 
     if find_spec("torch") is None:
         raise MissingExtra(f"Training needs torch, which is not installed. Run: {install_command('train')}")
-    from ..train.corpus import load_corpus
-    from ..train.speech_fit import Config, speakers_apart
+    from ..train.ranks import is_first, together
+    from ..train.speech_fit import Config, fit
 
     config = Config(
         tuple(folders), out / "cache", out, steps, seed=seed, threads=threads, by_folder=speakers is Speakers.FOLDER
     )
-    _same_folders(out, folders)
-    corpus = load_corpus(folders, config.cache)
-    _tell_corpus(corpus, *speakers_apart(corpus, config.by_folder))
-    _train(config)
+    with together():
+        if is_first():
+            _same_folders(out, folders)
+            _tell_corpus(config)
+            _train(config)
+        else:
+            fit(config)
 
 
 def _same_folders(out: Path, folders: list[Path]) -> None:
@@ -80,7 +82,12 @@ def _same_folders(out: Path, folders: list[Path]) -> None:
     note.write_text(asked)
 
 
-def _tell_corpus(corpus: Corpus, train: list[str], held_out: list[str]) -> None:
+def _tell_corpus(config: Config) -> None:
+    from ..train.corpus import load_corpus
+    from ..train.speech_fit import speakers_apart
+
+    corpus = load_corpus(list(config.folders), config.cache)
+    train, held_out = speakers_apart(corpus, config.by_folder)
     for name, why in corpus.skipped.items():
         print_line(f"left out: {name} {why}", "yellow")
     print_line(f"{corpus.hours:.1f} h of speech; {len(train)} recordings to train on, {len(held_out)} held out.")

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from lsp_cam.train import ranks
+
 
 def seed_everything(seed: int) -> None:
     """Seed torch, numpy and python."""
@@ -18,14 +20,27 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def save(path: Path, step: int, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator | None) -> None:
-    """Write everything that the next step depends on; the file is either the old or the new one, never half."""
+def save(
+    path: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: Optimizer,
+    rng: np.random.Generator | None,
+    *,
+    by_all: bool = False,
+) -> None:
+    """Write everything that the next step depends on; the file is either the old or the new one, never half.
+
+    by_all: all ranks (`train.ranks`) call it, and the first writes; otherwise it is the business of one.
+    """
+    drawn = chance(rng, by_all=by_all)
+    if by_all and not ranks.is_first():
+        return
     state = {
         "step": step,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "rng": rng.bit_generator.state if rng else None,
-        "torch_rng": torch.get_rng_state(),
+        **drawn,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -33,17 +48,36 @@ def save(path: Path, step: int, model: nn.Module, optimizer: Optimizer, rng: np.
     os.replace(partial, path)
 
 
-def resume(path: Path, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator | None) -> int:
+def resume(
+    path: Path, model: nn.Module, optimizer: Optimizer, rng: np.random.Generator | None, *, by_all: bool = False
+) -> int:
     """Load what `save` wrote, if there is any; returns the number of steps already done."""
-    if not path.exists():
+    there = path.exists()
+    if not (ranks.agreed(there) if by_all else there):
         return 0
     state: dict[str, Any] = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    if rng:
-        rng.bit_generator.state = state["rng"]
-    torch.set_rng_state(state["torch_rng"])
+    restore_chance(state, rng)
     return int(state["step"])
+
+
+def chance(rng: np.random.Generator | None, *, by_all: bool) -> dict[str, Any]:
+    """Where chance is in its course; `by_all`: on every rank."""
+    own = rng.bit_generator.state if rng else None
+    states = ranks.gathered(own) if by_all else [own]
+    return {"rng": states[0], "rngs_of_others": states[1:], "torch_rng": torch.get_rng_state()}
+
+
+def restore_chance(state: dict[str, Any], rng: np.random.Generator | None) -> None:
+    """Go on with chance from where `chance` found it; a rank that was not there begins anew."""
+    others = state.get("rngs_of_others", [])
+    if rng and ranks.is_first():
+        rng.bit_generator.state = state["rng"]
+    elif rng:
+        known = ranks.number() <= len(others)
+        rng.bit_generator.state = others[ranks.number() - 1] if known else ranks.own(rng).bit_generator.state
+    torch.set_rng_state(state["torch_rng"])
 
 
 def load_model(path: Path, model: nn.Module) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lsp_cam.errors import UsageError
 from lsp_cam.subject import Subject
-from lsp_cam.train import create_bundle, create_motion
+from lsp_cam.train import create_bundle, create_motion, ranks
 from lsp_cam.train.job import Effort, Job, Progress, Request, Say, effort_for
 from lsp_cam.train.prepare import stages
 from lsp_cam.train.prepare.work import Facts, Work, room_on_disk, write_json
@@ -42,6 +42,8 @@ STAGES = (
 )
 TRACKED = "shoulders"
 """The stage after which the clip is tracked."""
+RENDERER = "renderer"
+"""The stage that all ranks work on."""
 
 
 def create(
@@ -55,12 +57,19 @@ def create(
 ) -> Subject | None:
     """Make the bundle in the work folder `folder`/bundle; `until`: the last stage to run (None: no bundle yet).
 
-    Raises UsageError where the request, the videos or the folder do not allow it, DeviceError where the disk is full.
+    Of several ranks (`train.ranks`) all train the renderer, and the first does all else; the others give None. Raises
+    UsageError where the request, the videos or the folder do not allow it, DeviceError where the disk is full.
     """
+    effort = effort or effort_for(request.minutes)
+    if not ranks.is_first():
+        _help(Job(request, effort, Work(folder), say))
+        return None
     work = _begin(request, folder, resume)
-    job = Job(request, effort or effort_for(request.minutes), work, say)
+    job = Job(request, effort, work, say)
     for number, stage in enumerate(STAGES, 1):
         title = f"{number}/{len(STAGES)} {stage.title}"
+        if stage.name == RENDERER:
+            ranks.agreed(not work.is_done(RENDERER))
         if work.is_done(stage.name):
             say(f"{title}: done before")
         else:
@@ -70,6 +79,12 @@ def create(
         if stage.name == until:
             break
     return Subject.open(work.path("bundle")) if work.is_done("export") else None
+
+
+def _help(job: Job) -> None:
+    """What a rank does that is not the first: wait for the renderer's turn, and train it, too, if it is untrained."""
+    if ranks.agreed(False):
+        create_bundle.renderer_stage(job, lambda _: None)
 
 
 def _begin(request: Request, folder: Path, resume: bool) -> Work:

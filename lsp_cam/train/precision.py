@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lsp_cam.train import ranks
+
 
 class Precision:
     """bfloat16 where the card has it, else float16 with a scaled loss."""
@@ -24,9 +26,10 @@ class Precision:
         return torch.autocast(self._device.type, self._dtype, enabled=self._mixed)
 
     def descend(self, loss: Tensor, optimizer: Optimizer) -> None:
-        """One step of an optimiser down the gradient of a loss."""
+        """One step of an optimiser down the gradient of a loss, averaged over all ranks."""
         optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        ranks.average(parameter for group in optimizer.param_groups for parameter in group["params"])
         self._scaler.step(optimizer)
         self._scaler.update()
 

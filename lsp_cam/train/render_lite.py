@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lsp_cam.train import checkpoint
+from lsp_cam.train import checkpoint, ranks
 from lsp_cam.train.export_lite import lite_onnx
 from lsp_cam.train.models.lite import CELL, Box, Drawn, LiteRenderer, Shape
 from lsp_cam.train.render_check import check_sheet
@@ -144,6 +144,7 @@ class LiteJob:
         seen, true = (model.painter.swayed(modes) for modes in (drawn.modes.float(), self._modes[batch.which]))
         loss = loss + c.pose * (seen - true).abs().mean()
         loss.backward()  # type: ignore[no-untyped-call]
+        ranks.average(model.parameters())
         if model.texture.grad is not None:
             model.texture.grad *= 1 - self._irises
         torch.nn.utils.clip_grad_norm_(model.painter.parameters(), 1.0)

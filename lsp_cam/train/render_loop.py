@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lsp_cam.errors import ModelError
-from lsp_cam.train import checkpoint
+from lsp_cam.train import checkpoint, ranks
 
 TIMED_STEPS = 20  # that tell how long a step takes; no schedule depends on the number of steps so early
 SPEAK_EVERY_S = 20.0
@@ -77,10 +77,11 @@ def rank(scores: dict[str, float]) -> float:
 def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -> Path:
     """Train, from the last checkpoint in `out` if there is one; returns the best renderer's file.
 
-    Killed and started again, it ends with the same weights. Raises ModelError if memory suffices not even for a batch
-    of one picture.
+    Killed and started again, it ends with the same weights. Of several ranks each trains on batches of its own, and the
+    first checks, writes and speaks. Raises ModelError if memory suffices not even for a batch of one picture.
     """
     out.mkdir(parents=True, exist_ok=True)
+    say = say if ranks.is_first() else _silent
     place = _resume(job, out, pace, say)
     began, first, spoken = time.monotonic(), place.step, time.monotonic()
     while place.step < place.steps:
@@ -88,10 +89,11 @@ def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -
         place.step += 1
         spent = (time.monotonic() - began) / (place.step - first)
         if pace.minutes is not None and place.step == TIMED_STEPS:
-            place.steps = max(TIMED_STEPS, int(60 * pace.minutes / spent))
-        checkpoint.log_row(out / "render.csv", step=place.step, **losses, seconds=spent)
+            place.steps = ranks.agreed(max(TIMED_STEPS, int(60 * pace.minutes / spent)))
+        if ranks.is_first():
+            checkpoint.log_row(out / "render.csv", step=place.step, **losses, seconds=spent)
         final = place.step == place.steps
-        if final or place.step % pace.check_every == 0:
+        if ranks.is_first() and (final or place.step % pace.check_every == 0):
             _check(job, out, place, say)
         if final or place.step % pace.save_every == 0:
             _save(job, out, place)
@@ -103,14 +105,18 @@ def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -
 
 def _resume(job: Job, out: Path, pace: Pace, say: Callable[[str], None]) -> _Progress:
     path = out / "render.pt"
-    if not path.exists():
-        job.begin()
+    if not ranks.agreed(path.exists()):
+        if ranks.is_first():
+            job.begin()
+        state = ranks.agreed(job.state())
+        if not ranks.is_first():
+            job.restore(state)
+        job.rng = ranks.own(job.rng)
         return _Progress(steps=pace.steps)
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True)
     job.restore(state["job"])
     job.batch = state["batch"]
-    job.rng.bit_generator.state = state["rng"]
-    torch.set_rng_state(state["torch_rng"])
+    checkpoint.restore_chance(state, job.rng)
     # Asked for by steps, a longer training goes on; asked for by minutes, its length was measured once.
     steps = state["steps"] if pace.minutes is not None else pace.steps
     say(f"Renderer: going on from step {state['step']} of {steps}.")
@@ -123,6 +129,11 @@ def _step(job: Job, place: _Progress, say: Callable[[str], None]) -> dict[str, f
         try:
             return job.step(place.step, place.steps)
         except torch.OutOfMemoryError as error:
+            if ranks.count() > 1:  # the others wait for the gradients of this step, and cannot begin it anew
+                raise ModelError(
+                    f"There is too little memory on card {ranks.number()} for {job.batch} pictures at a time. "
+                    "Choose --size 256, or train on one card."
+                ) from error
             if job.batch == 1:
                 raise ModelError(
                     "There is too little memory to train on even one picture at a time. "
@@ -144,16 +155,22 @@ def _check(job: Job, out: Path, place: _Progress, say: Callable[[str], None]) ->
 
 
 def _save(job: Job, out: Path, place: _Progress) -> None:
+    chance = checkpoint.chance(job.rng, by_all=True)
+    if not ranks.is_first():
+        return
     state = {
         "step": place.step,
         "steps": place.steps,
         "best": float(place.best),
         "batch": job.batch,
         "job": job.state(),
-        "rng": job.rng.bit_generator.state,
-        "torch_rng": torch.get_rng_state(),
+        **chance,
     }
     _write(state, out / "render.pt")
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def _write(state: dict[str, Any], path: Path) -> None:

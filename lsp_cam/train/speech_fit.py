@@ -13,7 +13,7 @@ from torch.nn import functional
 from lsp_cam.errors import AudioError
 from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.stages.mel import PIECE_SAMPLES, ROW_RATE_HZ, mel_rows
-from lsp_cam.train import checkpoint
+from lsp_cam.train import checkpoint, ranks
 from lsp_cam.train.augment import augment
 from lsp_cam.train.corpus import Corpus, load_corpus
 from lsp_cam.train.encoder import save_encoder
@@ -120,34 +120,43 @@ def speakers_apart(corpus: Corpus, by_folder: bool) -> tuple[list[str], list[str
 
 
 def fit(config: Config, tell: Callable[[Progress], None] = lambda _: None) -> Path:
-    """Train, resuming from the last checkpoint if there is one; returns the path of the best encoder (half floats)."""
+    """Train, resuming from the last checkpoint if there is one; returns the path of the best encoder (half floats).
+
+    Of several ranks the first reads the recordings, validates, writes and tells.
+    """
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
-    corpus = load_corpus(list(config.folders), config.cache)
+    corpus = load_corpus(list(config.folders), config.cache) if ranks.is_first() else None
+    ranks.agreed(None)  # it is in the cache now
+    corpus = corpus or load_corpus(list(config.folders), config.cache)
     train, held_out = speakers_apart(corpus, config.by_folder)
     fixed = np.random.default_rng(config.seed + 1)
     checks = [draw(corpus, held_out, config, fixed, vary=False) for _ in range(4)]
     model, rng = SpeechForesight(), np.random.default_rng(config.seed)
     optimizer = torch.optim.Adam(model.parameters(), config.rate)
     path, best_path = config.out / "speech.pt", config.out / "speech_best.pt"
-    for step in range(checkpoint.resume(path, model, optimizer, rng), config.steps):
+    begun = checkpoint.resume(path, model, optimizer, rng, by_all=True)
+    rng = rng if begun else ranks.own(rng)
+    for step in range(begun, config.steps):
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         loss = loss_of(model, draw(corpus, train, config, rng, vary=True), config.shift)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        ranks.average(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
         last, now = step + 1 == config.steps, None
-        if last or (step + 1) % config.check_every == 0:
+        if ranks.is_first() and (last or (step + 1) % config.check_every == 0):
             now = validate(model, checks, config.shift)
             scores = {"held_out": now.model, "repeat": now.repeat_last}
             checkpoint.log_row(config.out / "speech_check.csv", step=step + 1, **scores)
             checkpoint.save_if_best(best_path, now.model, model.state_dict())
         if last or (step + 1) % config.save_every == 0:
-            checkpoint.save(path, step + 1, model, optimizer, rng)
-        checkpoint.log_row(config.out / "speech.csv", step=step + 1, loss=loss.item())
-        tell(Progress(step + 1, config.steps, loss.item(), now))
-    return _stored(config.out)
+            checkpoint.save(path, step + 1, model, optimizer, rng, by_all=True)
+        if ranks.is_first():
+            checkpoint.log_row(config.out / "speech.csv", step=step + 1, loss=loss.item())
+            tell(Progress(step + 1, config.steps, loss.item(), now))
+    return _stored(config.out) if ranks.is_first() else config.out / ENCODER_FILE
 
 
 def _stored(out: Path) -> Path:
