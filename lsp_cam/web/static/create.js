@@ -8,17 +8,20 @@ const WELL = 0.8;
 const LENGTHS = [["", "As long as it takes (hours)"], ["20", "Some 20 minutes: a draft"], ["0.2", "As short as can be: only to try it out"]];
 const STATES = { running: "", done: "Made: it is among the subjects now, and the film is deleted.", failed: "It stopped: ", cancelled: "It rests. " };
 let film = null;
+let recording = null;
 let shown = "";
 
-function text(id, label, value = "", hint = null) {
-  return make("div", { class: "field" }, make("label", { for: id }, label), make("input", { id, type: "text", value, required: true }),
-    hint ? make("p", { class: "quiet" }, hint) : null);
+function text(id, label, value = "", hint = null, more = {}) {
+  const described = hint ? { "aria-describedby": `${id}-hint`, title: hint } : {};
+  return make("div", { class: "field" }, make("label", { for: id }, label),
+    make("input", { id, type: "text", value, required: true, ...described, ...more }),
+    hint ? make("p", { id: `${id}-hint`, class: "quiet" }, hint) : null);
 }
 
 function form() {
   return make("form", { id: "new-form", class: "field", hidden: true },
     make("p", { id: "new-film", class: "note" }),
-    text("new-name", "Name of the subject", "", "Small letters, digits, - and _."),
+    text("new-name", "Name of the subject", "", "Small letters, digits, - and _.", { pattern: "[a-z0-9][a-z0-9_\\-]{0,39}" }),
     text("new-shows", "Who is shown", "", "The full name."),
     make("div", { class: "field" }, make("label", { for: "new-statement" }, "Their consent, in their own words"),
       make("textarea", { id: "new-statement", rows: 3, required: true }, "I agree to be shown speaking words that I did not say, in a live camera, rendered files and calls.")),
@@ -52,6 +55,7 @@ function build() {
 
 function take(file, well = null) {
   film = file;
+  recording = null;
   at("new-form").hidden = false;
   const poor = well !== null && well < WELL;
   const seen = poor ? ` You were well in the picture only ${Math.round(100 * well)} % of the time: better record it again.` : "";
@@ -64,15 +68,19 @@ async function begin() {
   at("sending").hidden = false;
   try {
     const query = new URLSearchParams({ name: film.name });
-    const recording = await upload(`/api/recordings?${query}`, film, (share) => { at("sent").value = share; });
+    // Sent once, however often what is asked for is refused
+    recording ??= (await upload(`/api/recordings?${query}`, film, (share) => { at("sent").value = share; })).id;
     const shows = at("new-shows").value;
     await post("/api/creations", {
-      name: at("new-name").value, recording: recording.id, licence: at("new-licence").value, size: Number(at("new-size").value),
+      name: at("new-name").value, recording, licence: at("new-licence").value, size: Number(at("new-size").value),
       minutes: Number(at("new-minutes").value) || null,
       consent: { shows, statement: at("new-statement").value, agreed_by: shows, how: "written" },
     });
     at("new-form").hidden = true;
     say("The subject is being made.");
+  } catch (error) {
+    if (error.status === 404) recording = null; // lsp-cam was started anew
+    throw error;
   } finally {
     at("sending").hidden = true;
   }

@@ -33,6 +33,6 @@ export function draw(canvas, rows, seconds) {
     pen.globalAlpha = 0.25;
     pen.fillRect(0, Math.round(y(ms)), width, 1);
     pen.globalAlpha = 1;
-    pen.fillText(`${ms} ms`, 4, y(ms) - 4);
+    if (y(ms) > 16) pen.fillText(`${ms} ms`, 4, y(ms) - 4); // else it is cut off
   }
 }
