@@ -68,6 +68,15 @@ def test_the_portraits_own_camera_is_not_filmed(page: Page):
     assert page.evaluate("asked.map((wanted) => wanted.video.deviceId?.exact ?? null)") == [None, "theirs"]
 
 
+def test_where_there_is_no_microphone_it_says_how_to_get_one(page: Page):
+    nothing = {"devices": [], "missing": [{"kind": "microphone", "reason": "Plug one in."}]}
+    page.route("**/api/devices", lambda route: route.fulfill(json=nothing))
+    page.get_by_role("tab", name="Set up").click()
+    until(lambda: str(page.locator("#mic-name").text_content()).endswith(". Plug one in."))
+    page.unroute_all()
+    page.get_by_role("tab", name="New").click()
+
+
 def test_a_file_dropped_beside_its_place_does_not_take_the_panels_place(page: Page):
     dropped = "document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true }))"
     assert page.evaluate(dropped) is False, "the browser would open it"
