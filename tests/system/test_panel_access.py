@@ -92,6 +92,25 @@ def test_the_tab_key_reaches_every_control_and_shows_where_it_is(page: Page, tab
     assert sorted(set(reached)) == wanted
 
 
+def test_what_is_being_made_keeps_the_focus(page: Page):
+    job = {
+        "id": "ada",
+        "title": "ada",
+        "state": "running",
+        "step": "3/12",
+        "left": None,
+        "message": "",
+        "has_picture": 0,
+    }
+    shares = iter(range(100))
+    page.route("**/api/creations", lambda route: route.fulfill(json=[{**job, "share": next(shares) / 100}]))
+    show(page, "New")
+    page.get_by_role("button", name="Stop for now").focus()
+    until(lambda: page.evaluate("document.querySelector('.making progress').value") > 0.01)
+    assert page.evaluate("document.activeElement.textContent") == "Stop for now"
+    page.unroute_all()
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_a_screen_reader_has_a_name_for_everything(page: Page, tab: str):
     show(page, tab)
