@@ -29,7 +29,8 @@ from .schema import CreationRequest
 from .uploads import receive
 
 ORDER, CONSENT, WORK = "order.json", "consent.json", "work"
-STILLS, FRAMES = "render/stills.png", "frames.rgb"
+STILLS = "render/stills.png"
+FRAMES = ("frames.rgb", "kept.rgb")  # the film's pictures; then, in their place, those that are tracked
 PICTURES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/jpeg": {}}}}
 
 
@@ -92,17 +93,17 @@ class Creations:
 
     def has_picture(self, name: str) -> bool:
         """Whether `picture` has something to give."""
-        return any((self._folder / name / WORK / file).is_file() for file in (STILLS, FRAMES))
+        return any((self._folder / name / WORK / file).is_file() for file in (STILLS, *FRAMES))
 
     def picture(self, name: str) -> tuple[bytes, str]:
         """How the portrait looks so far, and what kind of picture that is: stills of the training, else of the film."""
         work = self._folder / self.find(name).id / WORK
         if (work / STILLS).is_file():
             return (work / STILLS).read_bytes(), "image/png"
-        frames, noted = work / FRAMES, work / "request.json"
-        if not frames.is_file():
+        frames = next((work / name for name in FRAMES if (work / name).is_file()), None)
+        if frames is None:
             raise SubjectNotFound("There is no picture of it yet.")
-        side = int(json.loads(noted.read_text())["size"])
+        side = int(json.loads((work / "request.json").read_text())["size"])
         pictures = np.memmap(frames, np.uint8, mode="r").reshape(-1, side, side, 3)
         _, data = cv2.imencode(".jpg", cv2.cvtColor(pictures[len(pictures) // 2], cv2.COLOR_RGB2BGR))
         return data.tobytes(), "image/jpeg"

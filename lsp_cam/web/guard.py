@@ -11,7 +11,7 @@ import secrets
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
@@ -65,7 +65,7 @@ class Guard:
             try:
                 receive = await _bounded_for(scope, receive)
             except RefusedError as refusal:
-                answer = _refusal(refusal)
+                answer = _refusal(refusal, scope)
         await (answer or self._app)(scope, receive, _hardened(send))
 
     def _check(self, scope: Scope) -> Response | None:
@@ -76,7 +76,7 @@ class Guard:
             by_cookie = self._authenticate(headers, by_link)
             self._check_source(scope["method"], headers, by_cookie)
         except RefusedError as refusal:
-            return _refusal(refusal)
+            return _refusal(refusal, scope)
         if by_link is None:
             return None
         answer = RedirectResponse("/", status_code=303)
@@ -179,7 +179,9 @@ async def _bounded(headers: Headers, receive: Receive, most: int) -> Receive:
     return replay
 
 
-def _refusal(refusal: RefusedError) -> Response:
+def _refusal(refusal: RefusedError, scope: Scope) -> Response:
+    if "text/html" in Headers(scope=scope).get("accept", ""):  # a browser's window: an old link, for one
+        return PlainTextResponse(refusal.detail, refusal.status)
     return JSONResponse({"detail": refusal.detail}, refusal.status)
 
 

@@ -87,8 +87,8 @@ class CheckRequest(Request):
 
 
 class CameraRequest(Request):
-    """How to show; what is left out stays as it is. `camera`: its name or path (GET /api/devices), `auto` or `preview`.
-    `size`: like 1280x720."""
+    """How to show; what is left out stays as it is. `camera`: its name or path (GET /api/devices), `auto`, `pipewire`
+    or `preview`. `size`: like 1280x720."""
 
     camera: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     fps: Annotated[int | None, Field(ge=1, le=MOTION_FPS)] = None

@@ -83,6 +83,12 @@ def test_without_the_right_token_it_is_401_always(
     assert changes == []
 
 
+def test_a_window_that_opens_an_old_link_shows_words(client: httpx.Client):
+    refused = client.get("/", params={"token": "wrong"}, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (refused.status_code, refused.headers["content-type"]) == (401, "text/plain; charset=utf-8")
+    assert refused.text.startswith("The token is wrong.")
+
+
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x", "\N{SNOWMAN}", "a" * 10_000])
 def test_a_wrong_link_sets_no_cookie(client: httpx.Client, token: str):
     answer = client.get("/", params={"token": token})

@@ -1,10 +1,15 @@
-"""The panel in Chromium: pages that complain of nothing, and pictures of them."""
+"""The panel of a real daemon, and Chromium on it: pages that complain of nothing, and pictures of them."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,9 +17,47 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
+from lsp_cam.assets import sample_speech
+from lsp_cam.daemon.client import connect
+from lsp_cam.daemon.runtime import Runtime
+from lsp_cam.subject import Subject
+
+from ..sketch import sketch_of
+
+ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 CHROMIUM = "/usr/bin/chromium"
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Cam:
+    """`lsp-cam` in a home of its own, on air."""
+
+    environ: dict[str, str]
+
+    def run(self, *words: str) -> str:
+        done = subprocess.run([*ENTRY, *words], env=self.environ, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        with connect(Runtime(Path(self.environ["LSP_CAM_RUNTIME"]))) as client:
+            told: dict[str, Any] = client.get("/api/status")
+        return told
+
+
+@contextmanager
+def cam_on_air(like: Subject, home: Path, environ: dict[str, str]) -> Iterator[Cam]:
+    """Two subjects that are only drawn speak the sample; the panel alone shows them."""
+    for name in ("sketch", "double"):
+        sketch_of(like, home / "subjects" / name, name)
+    cam = Cam({**environ, "LSP_CAM_HOME": str(home), "LSP_CAM_RUNTIME": str(home / "run")})
+    mic = ("--mic", str(sample_speech()), "--mic-out", "none")
+    cam.run("start", "--subject", "sketch", *mic, "--camera", "preview", "--fps", "15")
+    yield cam
+    cam.run("stop")
+    shutil.rmtree(home / "subjects")
 
 
 def launch(playwright: Playwright, *options: str) -> Browser:

@@ -84,6 +84,13 @@ def test_it_begins_stops_goes_on_and_is_forgotten(client: httpx.Client, work: Pa
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
     assert client.get("/api/creations/ada/picture").status_code == 404
+    (making := work / "panel/creations/ada/work").mkdir()
+    (making / "request.json").write_text('{"size": 256}')
+    for pictures in ("frames.rgb", "kept.rgb"):
+        (making / pictures).write_bytes(bytes(3 * 256 * 256))
+        assert client.get("/api/creations/ada").json()["has_picture"]
+        assert client.get("/api/creations/ada/picture").headers["content-type"] == "image/jpeg"
+        (making / pictures).unlink()
     assert client.post("/api/creations/ada/delete").status_code == 409
     assert client.post("/api/creations/ada/cancel").json()["state"] == "cancelled"
     assert client.post("/api/creations", json=order(sent(client))).status_code == 422, "it has been begun"

@@ -5,6 +5,7 @@ import { fill, onDevices } from "./devices.js";
 
 const RATES = [10, 15, 20, 24, 25, 30, 50, 60];
 const SIZES = ["256x256", "512x512", "640x480", "1280x720", "1920x1080"];
+const UNLISTED = [["auto", "A virtual camera, if there is one"], ["pipewire", "PipeWire's camera, for browsers"]];
 const STATES = {
   none: "Shown on this page only.", live: "On air: somebody is watching.", idle: "Ready; nobody reads it yet.", lost: "Not working.",
 };
@@ -25,7 +26,8 @@ function build() {
 function offer(found) {
   const cameras = found.devices.filter((device) => device.kind === "camera");
   const missing = found.missing.find((lack) => lack.kind === "camera");
-  fill(at("camera"), [["", current], ["preview", "This page only"],
+  const others = cameras.length ? [] : UNLISTED; // what is wrong with them is told when they are chosen
+  fill(at("camera"), [["", current], ["preview", "This page only"], ...others,
     ...cameras.map((device) => [device.id, `${device.name} (${device.id})`])], "");
   const readers = cameras.flatMap((device) => device.readers);
   at("camera-state").dataset.readers = readers.length ? ` Read by ${readers.join(", ")}.` : missing ? ` ${missing.reason}` : "";

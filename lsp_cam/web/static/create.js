@@ -8,17 +8,19 @@ const WELL = 0.8;
 const LENGTHS = [["", "As long as it takes (hours)"], ["20", "Some 20 minutes: a draft"], ["0.2", "As short as can be: only to try it out"]];
 const STATES = { running: "", done: "Made: it is among the subjects now, and the film is deleted.", failed: "It stopped: ", cancelled: "It rests. " };
 let film = null;
-let shown = "";
+let recording = null;
 
-function text(id, label, value = "", hint = null) {
-  return make("div", { class: "field" }, make("label", { for: id }, label), make("input", { id, type: "text", value, required: true }),
-    hint ? make("p", { class: "quiet" }, hint) : null);
+function text(id, label, value = "", hint = null, more = {}) {
+  const described = hint ? { "aria-describedby": `${id}-hint`, title: hint } : {};
+  return make("div", { class: "field" }, make("label", { for: id }, label),
+    make("input", { id, type: "text", value, required: true, ...described, ...more }),
+    hint ? make("p", { id: `${id}-hint`, class: "quiet" }, hint) : null);
 }
 
 function form() {
   return make("form", { id: "new-form", class: "field", hidden: true },
     make("p", { id: "new-film", class: "note" }),
-    text("new-name", "Name of the subject", "", "Small letters, digits, - and _."),
+    text("new-name", "Name of the subject", "", "Small letters, digits, - and _.", { pattern: "[a-z0-9][a-z0-9_\\-]{0,39}" }),
     text("new-shows", "Who is shown", "", "The full name."),
     make("div", { class: "field" }, make("label", { for: "new-statement" }, "Their consent, in their own words"),
       make("textarea", { id: "new-statement", rows: 3, required: true }, "I agree to be shown speaking words that I did not say, in a live camera, rendered files and calls.")),
@@ -52,6 +54,7 @@ function build() {
 
 function take(file, well = null) {
   film = file;
+  recording = null;
   at("new-form").hidden = false;
   const poor = well !== null && well < WELL;
   const seen = poor ? ` You were well in the picture only ${Math.round(100 * well)} % of the time: better record it again.` : "";
@@ -64,15 +67,19 @@ async function begin() {
   at("sending").hidden = false;
   try {
     const query = new URLSearchParams({ name: film.name });
-    const recording = await upload(`/api/recordings?${query}`, film, (share) => { at("sent").value = share; });
+    // Sent once, however often what is asked for is refused
+    recording ??= (await upload(`/api/recordings?${query}`, film, (share) => { at("sent").value = share; })).id;
     const shows = at("new-shows").value;
     await post("/api/creations", {
-      name: at("new-name").value, recording: recording.id, licence: at("new-licence").value, size: Number(at("new-size").value),
+      name: at("new-name").value, recording, licence: at("new-licence").value, size: Number(at("new-size").value),
       minutes: Number(at("new-minutes").value) || null,
       consent: { shows, statement: at("new-statement").value, agreed_by: shows, how: "written" },
     });
     at("new-form").hidden = true;
     say("The subject is being made.");
+  } catch (error) {
+    if (error.status === 404) recording = null; // lsp-cam was started anew
+    throw error;
   } finally {
     at("sending").hidden = true;
   }
@@ -86,27 +93,45 @@ async function showMade(name) {
 
 // How it looks so far; the finished one as its bundle shows it.
 function pictureOf(job) {
-  if (job.state === "done") return make("img", { src: `/api/subjects/${job.id}/picture`, alt: `What ${job.title} looks like` });
-  return job.has_picture ? make("img", { src: `/api/creations/${job.id}/picture?${Date.now()}`, alt: `How ${job.title} looks so far` }) : "";
+  if (job.state === "done") return `/api/subjects/${job.id}/picture`;
+  return job.has_picture ? `/api/creations/${job.id}/picture?${Date.now()}` : null;
+}
+
+function wordsOf(job) {
+  if (job.state === "running") return [job.step || "Beginning…", job.left ? `${job.left} left` : ""].filter(Boolean).join(", ");
+  return STATES[job.state] + (job.state === "done" ? "" : job.message);
 }
 
 function card(job) {
   const button = (label, press, kind = "") => make("button", { type: "button", class: kind, onclick: () => press().then(list).catch(complain) }, label);
   const act = (what, label) => button(label, () => post(`/api/creations/${job.id}/${what}`));
-  const running = job.state === "running";
-  const words = running ? [job.step || "Beginning…", job.left ? `${job.left} left` : ""].filter(Boolean).join(", ") : STATES[job.state] + (job.state === "done" ? "" : job.message);
   const acts = { running: () => [act("cancel", "Stop for now")], done: () => [button("Show it", () => showMade(job.id), "main"), act("delete", "Put away")] };
-  return make("article", { class: "making", "data-state": job.state }, make("h3", {}, job.title), pictureOf(job), make("p", { role: "status" }, words),
-    running ? make("progress", { max: 1, value: job.share, "aria-label": `How far ${job.title} is` }) : "",
+  return make("article", { class: "making", "data-name": job.id, "data-state": job.state }, make("h3", {}, job.title),
+    make("img", { alt: `What ${job.title} looks like`, hidden: true }), make("p", { role: "status" }),
+    make("progress", { max: 1, value: 0, "aria-label": `How far ${job.title} is`, hidden: job.state !== "running" }),
     make("div", { class: "row" }, ...(acts[job.state]?.() ?? [act("resume", "Go on"), act("delete", "Delete")])));
+}
+
+// What is new goes into a card that stays, for it may have the focus, and its picture would flicker.
+function refresh(one, job) {
+  const now = JSON.stringify(job);
+  if (one.dataset.told === now) return;
+  one.dataset.told = now;
+  const [image, bar] = [one.querySelector("img"), one.querySelector("progress")];
+  const picture = pictureOf(job);
+  image.hidden = picture === null;
+  if (picture) image.src = picture;
+  bar.value = job.share;
+  write(one.querySelector("[role=status]"), wordsOf(job));
 }
 
 async function list() {
   const jobs = await get("/api/creations").catch(() => null);
-  const now = JSON.stringify(jobs);
-  if (!jobs || now === shown) return;
-  shown = now;
-  at("creations").replaceChildren(...jobs.map(card));
+  if (!jobs) return;
+  const old = [...at("creations").children];
+  const cards = jobs.map((job) => old.find((one) => one.dataset.name === job.id && one.dataset.state === job.state) ?? card(job));
+  cards.forEach((one, place) => refresh(one, jobs[place]));
+  if (cards.length !== old.length || cards.some((one, place) => one !== old[place])) at("creations").replaceChildren(...cards);
 }
 
 export function start() {

@@ -43,4 +43,5 @@ export function complain(error) {
   complaint?.remove();
   complaint = make("li", {}, error.message, make("button", { type: "button", onclick: () => complaint.remove() }, "Dismiss"));
   at("warnings").append(complaint);
+  complaint.scrollIntoView({ block: "nearest" }); // on a telephone they are far above the button that was pressed
 }

@@ -21,10 +21,10 @@ function build() {
       make("video", { id: "dub-video", controls: true, playsinline: true, "aria-label": "The dubbed video" }),
       make("a", { id: "dub-save", class: "button", download: "" }, "Save the video"))));
   file.addEventListener("change", () => { if (file.files[0]) send(file.files[0]); file.value = ""; });
-  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
+  const sheet = at("dub"); // all of it takes what is dropped
+  sheet.addEventListener("dragover", () => drop.classList.add("over"));
+  sheet.addEventListener("dragleave", () => drop.classList.remove("over"));
+  sheet.addEventListener("drop", (event) => {
     drop.classList.remove("over");
     if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
   });
@@ -32,7 +32,12 @@ function build() {
 }
 
 async function send(file) {
+  if (!at("dub-work").hidden) {
+    complain(new Error("Another dub is under way. Wait for it, or cancel it."));
+    return;
+  }
   at("dub-work").hidden = false;
+  at("dub-cancel").hidden = true; // there is nothing to cancel before it has arrived
   at("dub-failed").hidden = at("dub-done").hidden = true;
   write(at("dub-step"), `Sending ${file.name}…`);
   try {
@@ -45,6 +50,7 @@ async function send(file) {
 }
 
 async function follow() {
+  at("dub-cancel").hidden = false;
   while (job.state === "running") {
     write(at("dub-step"), job.left ? `Rendering ${job.title}, ${job.left} left` : `Rendering ${job.title}…`);
     at("dub-share").value = job.share;
@@ -70,9 +76,10 @@ export function show(status) {
   write(at("dub-who"), `${subject} speaks it, in the manner that you set. Nothing leaves this machine.`);
 }
 
+// What the page that was here before had begun.
 async function resume() {
   const [last] = await get("/api/dubs").catch(() => []);
-  if (last?.state !== "running") return;
+  if (!["running", "done"].includes(last?.state)) return;
   job = last;
   at("dub-work").hidden = false;
   follow().catch(complain);

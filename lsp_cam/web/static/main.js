@@ -55,6 +55,8 @@ async function run() {
   }
 }
 
+// A file dropped beside its place would be opened in place of the panel.
+for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
 for (const part of PARTS) part.start();
 startTabs();
 run();

@@ -1,6 +1,8 @@
 // A stacked area of the last minute, on a canvas.
 export const SHADES = [1, 0.78, 0.58, 0.4, 0.25];
 
+const MARGIN_PX = 52; // for the scale, which would not be read on the areas
+
 export function draw(canvas, rows, seconds) {
   const scale = window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -13,7 +15,7 @@ export function draw(canvas, rows, seconds) {
   const most = Math.max(200, ...rows.map((row) => row.parts.reduce((a, b) => a + b, 0))) * 1.15;
   const y = (ms) => height - ms / most * height;
   const now = rows.at(-1)?.at ?? 0;
-  const x = (at) => width - (now - at) / 1000 / seconds * width;
+  const x = (at) => width - (now - at) / 1000 / seconds * (width - MARGIN_PX);
   const sums = rows.map(() => 0);
   for (let part = 0; part < (rows[0]?.parts.length ?? 0); part += 1) {
     pen.beginPath();
@@ -27,12 +29,13 @@ export function draw(canvas, rows, seconds) {
   }
   pen.globalAlpha = 1;
   pen.font = "12px system-ui, sans-serif";
-  pen.fillStyle = pen.strokeStyle = style.getPropertyValue("--quiet");
+  pen.textBaseline = "middle";
+  pen.fillStyle = style.getPropertyValue("--quiet");
   const step = most > 1500 ? 500 : most > 600 ? 200 : 100;
   for (let ms = step; ms < most; ms += step) {
     pen.globalAlpha = 0.25;
-    pen.fillRect(0, Math.round(y(ms)), width, 1);
+    pen.fillRect(MARGIN_PX, Math.round(y(ms)), width, 1);
     pen.globalAlpha = 1;
-    pen.fillText(`${ms} ms`, 4, y(ms) - 4);
+    pen.fillText(`${ms} ms`, 0, Math.max(y(ms), 7));
   }
 }

@@ -1,4 +1,5 @@
 // Recording with the browser's own camera and microphone: a script to read, silence first, and checks meanwhile.
+import { capture } from "./capture.js";
 import { at, make, write } from "./dom.js";
 import { frame, light } from "./framing.js";
 
@@ -14,7 +15,6 @@ the room look like? Which sounds do you remember? Take a breath between the sent
 believe they do. Sometimes judges choose to change their views; usually they measure twice. Now say the days of the
 week, the months of the year, and count from one to twenty, as if you had all the time in the world. Then tell what you
 did yesterday, from morning to night. If there is time left, tell what you will do tomorrow.`.replace(/\s+/g, " ");
-let stream = null;
 
 export function stage() {
   return make("div", { id: "studio", hidden: true, class: "field" },
@@ -79,10 +79,7 @@ async function watchFraming(recorder, seen) {
 
 // Record until it is stopped or long enough; gives { file, well }: the share of looks at which all was well (null: none).
 export async function record() {
-  stream = await navigator.mediaDevices.getUserMedia({
-    video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
-    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-  });
+  const stream = await capture();
   at("studio").hidden = false;
   at("mirror-video").srcObject = stream;
   await at("mirror-video").play();

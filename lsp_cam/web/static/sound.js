@@ -5,6 +5,7 @@ import { fill, onDevices } from "./devices.js";
 
 const SECONDS = 4;
 let current = null;
+let lack = "";
 
 function build() {
   at("setup").append(make("section", { "aria-labelledby": "mic-title" },
@@ -25,6 +26,8 @@ function offer(found) {
   const choices = [["", current ?? "…"], ["auto", "The system's own"],
     ...microphones.map((device) => [device.id, `${device.name} (${device.detail})`]), ["sample", "A sample of speech, to try"]];
   fill(at("mic"), choices, "");
+  const missing = found.missing.find((one) => one.kind === "microphone");
+  lack = missing ? `. ${missing.reason}` : "";
 }
 
 export function show(status) {
@@ -35,7 +38,7 @@ export function show(status) {
     if (first) write(first, name);
   }
   const words = { live: "", silent: ": no sound at all", lost: ": gone", ended: ": over" }[state];
-  write(at("mic-name"), `${name}${words}`);
+  write(at("mic-name"), `${name}${words}${lack}`);
 }
 
 export function beat(pulse) {

@@ -47,7 +47,7 @@ export function beat(pulse) {
   PARTS.forEach(([part], i) => write(at(`delay-${part}`), `${parts[i].toFixed(0)} ms`));
   write(at("verdict"), verdict(total, pulse));
   write(at("figure-total"), `${total.toFixed(0)} ms`);
-  write(at("figure-new"), `${pulse.fps_new.toFixed(1)} of ${settings.fps} a second`);
+  write(at("figure-new"), `${pulse.fps_new.toFixed(1)} of ${settings.fps} fps`);
   write(at("figure-again"), String(pulse.repeated - rows[0].repeated));
   write(at("figure-left"), String(pulse.skipped - rows[0].skipped));
   write(at("figure-lips"), pulse.lip_sync_ms === null ? "no LSP Mic" : `${pulse.lip_sync_ms.toFixed(0)} ms`);
