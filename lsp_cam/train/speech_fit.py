@@ -134,7 +134,7 @@ def fit(config: Config, tell: Callable[[Progress], None] = lambda _: None) -> Pa
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         loss = loss_of(model, draw(corpus, train, config, rng, vary=True), config.shift)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
         last, now = step + 1 == config.steps, None
