@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
-CHROMIUM = "/usr/bin/chromium"
+from ..needs import CHROMIUM
+
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 Picture = NDArray[np.uint8]
 

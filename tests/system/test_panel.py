@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -22,19 +21,15 @@ from lsp_cam.daemon.runtime import Runtime
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.packets import SAMPLE_RATE_HZ
 
+from .. import needs
 from ..devices.media import write_float_wav
 from ..sketch import sketch_of
-from . import pulse as pulse_audio
-from .panel import CHROMIUM, launch, opened, portrait, until
+from .panel import launch, opened, portrait, until
 from .pulse import pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio, needs.chromium]
 
 
 @dataclass(frozen=True)
