@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def selftest(environ: dict[str, str], home: Path, *words: str) -> subprocess.Com
 
 
 @pytest.fixture(scope="module")
-def pulse() -> PulseServer:  # type: ignore[misc]
+def pulse() -> Iterator[PulseServer]:
     with pulse_server() as server:
         yield server
 
