@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -41,10 +37,14 @@ class Case:
 @pytest.fixture(autouse=True)
 def unbounded_again() -> Iterator[None]:
     """Commands that run networks bound the memory of their process, which here is that of all tests after them."""
-    bounds = resource.getrlimit(resource.RLIMIT_DATA) if resource else None
+    if sys.platform == "win32":  # whose processes have no such bound
+        yield
+        return
+    import resource
+
+    bounds = resource.getrlimit(resource.RLIMIT_DATA)
     yield
-    if resource and bounds:
-        resource.setrlimit(resource.RLIMIT_DATA, bounds)
+    resource.setrlimit(resource.RLIMIT_DATA, bounds)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from lsp_cam import archive
 from lsp_cam.errors import BundleError, LspCamError, SubjectError, SubjectNotFound, UsageError
 from lsp_cam.store import RELEASED, Store
 from lsp_cam.subject import MANIFEST, Subject, npz_bytes
+from tests import needs
 from tests.bundles import Member, entry, forge, members_of, state_of, tiny_bundle, tiny_files, write_zip
 
 
@@ -501,7 +502,7 @@ print(json.dumps(results))
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@needs.fork
 @pytest.mark.parametrize("mode", ["new", "replace"])
 def test_killed_at_any_moment(tmp_path: Path, mode: str) -> None:
     name = "old" if mode == "replace" else "new"

@@ -11,7 +11,7 @@ import logging
 import weakref
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ BUILT_HERE = "tensorrt-rtx"  # compiles without a card
 class Library:
     """One of the two, loaded; `loggers` keeps the one that it holds on to for good."""
 
-    loggers: dict[str, Any] = {}  # noqa: RUF012 - the libraries themselves keep the first logger of the process
+    loggers: ClassVar[dict[str, Any]] = {}  # the libraries themselves keep the first logger of the process
 
     def __init__(self, name: str) -> None:
         """Raises MissingExtra if it is not installed, ModelError if it would crash for want of a driver."""

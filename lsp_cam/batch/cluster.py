@@ -84,7 +84,7 @@ class RayCluster:
                 if not left:
                     raise self._nobody((str(error).strip().splitlines() or [type(error).__name__])[0]) from None
         if not self._is_local:
-            there = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+            there = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]  # Ray has no types for it
             self.workers = min(self._most or there, there) or 1
         return self
 

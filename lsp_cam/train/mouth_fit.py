@@ -122,7 +122,7 @@ def fit(train: Pool, held_out: Pool, config: Config, start: dict[str, Tensor] | 
         features, truth = train.draw(config.batch, config.frames, LOOK_AHEAD, rng)
         loss = loss_of(model(features)[0][:, LOOK_AHEAD:], truth, config.gap, config.squared)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         last = step + 1 == config.steps

@@ -140,7 +140,7 @@ def fit(motion: Motion, config: Config) -> Path:
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         loss = loss_of(model, motion, last, config, rng)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         final = step + 1 == config.steps

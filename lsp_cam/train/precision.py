@@ -28,7 +28,7 @@ class Precision:
     def descend(self, loss: Tensor, optimizer: Optimizer) -> None:
         """One step of an optimiser down the gradient of a loss, averaged over all ranks."""
         optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(self._scaler.scale(loss))
         ranks.average(parameter for group in optimizer.param_groups for parameter in group["params"])
         self._scaler.step(optimizer)
         self._scaler.update()

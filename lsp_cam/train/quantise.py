@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 MARK = "quantised_"  # begins the names of the nodes that are meant
 OPERATORS = frozenset({"Conv", "LeakyRelu", "Add", "Resize", "Slice"})
@@ -41,8 +41,8 @@ def quantised(file: bytes, maps: Iterable[NDArray[np.float32]]) -> bytes:
         return made.read_bytes()
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands the maps out one after the other."""
+class _Reader:
+    """Hands the maps out one after the other; the library takes for its `CalibrationDataReader` what has `get_next`."""
 
     def __init__(self, maps: Iterator[NDArray[np.float32]]) -> None:
         self._maps = maps

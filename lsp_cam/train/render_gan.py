@@ -104,7 +104,8 @@ class GanJob:
     def _made(self, maps: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) in -1..1 of maps (B, 1, S, S)."""
         beside = self._candidates.expand(len(maps), -1, -1, -1)
-        return self.generator(torch.cat([maps, beside], dim=1)).float()  # type: ignore[no-any-return]
+        made: Tensor = self.generator(torch.cat([maps, beside], dim=1))
+        return made.float()
 
     def _generator_loss(self, maps: Tensor, made: Tensor, truth: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Equation 13."""

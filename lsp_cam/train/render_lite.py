@@ -143,7 +143,7 @@ class LiteJob:
         loss = loss_of(drawn, batch, model.painter.shape, self._still, c, fade)
         seen, true = (model.painter.swayed(modes) for modes in (drawn.modes.float(), self._modes[batch.which]))
         loss = loss + c.pose * (seen - true).abs().mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         ranks.average(model.parameters())
         if model.texture.grad is not None:
             model.texture.grad *= 1 - self._irises

@@ -67,6 +67,6 @@ def fit_movement(
         loss = same.mean() + 0.1 * structure_loss(picture, truth) + 2e-3 * bend_loss(source)
         loss = loss + (0.002 + 0.02 * fade) * anchor_loss(source, anchors, still)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         checkpoint.log_row(log, step=step + 1, loss=loss.item(), l1=same.mean().item())

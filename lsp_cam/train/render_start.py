@@ -57,7 +57,8 @@ def _person(footage: Footage, still: NDArray[np.uint8]) -> NDArray[np.uint8]:
     models = np.zeros((1, 65)), np.zeros((1, 65))
     picture = cv2.cvtColor(still, cv2.COLOR_RGB2BGR)
     cv2.setRNGSeed(1)  # grabCut draws from it
-    cv2.grabCut(picture, mask, None, *models, 4, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+    no_box = (0, 0, 0, 0)  # the mask tells it
+    cv2.grabCut(picture, mask, no_box, *models, 4, cv2.GC_INIT_WITH_MASK)
     inside = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     return np.asarray(cv2.morphologyEx(inside, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)), np.uint8)
 

@@ -58,7 +58,7 @@ def warm_up(model: LiteRenderer, footage: Footage, steps: int, batch: int, rng: 
         maps, modes = (part.to(device) for part in poses.draw(batch, rng))
         loss = (painter.flow_of(maps)[0] - painter.swayed(modes)).abs().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(painter.parameters(), 5.0)
         optimizer.step()
         checkpoint.log_row(log, step=step + 1, movement_px=loss.item())

@@ -141,7 +141,7 @@ def fit(config: Config, tell: Callable[[Progress], None] = lambda _: None) -> Pa
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         loss = loss_of(model, draw(corpus, train, config, rng, vary=True), config.shift)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         ranks.average(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()

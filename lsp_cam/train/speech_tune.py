@@ -103,7 +103,7 @@ def fit(known: list[Spoken], unknown: list[Spoken], start: SpeechForesight, conf
             parts = losses(model, lanes.window(config.frames, config.shift), states, config)
             total = parts["mouth"] + config.heads * parts["heads"] + config.foresight * parts["foresight"]
             optimizer.zero_grad()
-            total.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(total)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
             optimizer.step()
             checkpoint.log_row(config.out / "listener.csv", step=step + 1, **{k: v.item() for k, v in parts.items()})

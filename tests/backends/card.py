@@ -17,8 +17,8 @@ NO_DRIVER = 35
 class Runtime:
     """What `Cuda` takes for `cuda.bindings.runtime`; it notes the names of all calls."""
 
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)  # noqa: N815
-    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)  # noqa: N815
+    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
     def __init__(self, error: int = 0) -> None:
         self.error = error
@@ -36,36 +36,36 @@ class Runtime:
             raise AttributeError(name)
         return call
 
-    def _cudaGetDeviceCount(self) -> tuple[int]:  # noqa: N802
+    def _cudaGetDeviceCount(self) -> tuple[int]:
         return (1,)
 
-    def _cudaGetDeviceProperties(self, number: int) -> tuple[Any]:  # noqa: N802
+    def _cudaGetDeviceProperties(self, number: int) -> tuple[Any]:
         return (SimpleNamespace(name=b"A card", major=8, minor=9),)
 
-    def _cudaStreamCreate(self) -> tuple[int]:  # noqa: N802
+    def _cudaStreamCreate(self) -> tuple[int]:
         return (7,)
 
-    def _cudaMalloc(self, size: int) -> tuple[int]:  # noqa: N802
+    def _cudaMalloc(self, size: int) -> tuple[int]:
         buffer = ctypes.create_string_buffer(size)
         self.memory[ctypes.addressof(buffer)] = buffer
         return (ctypes.addressof(buffer),)
 
-    def _cudaMemcpyAsync(self, to: int, source: int, size: int, kind: int, stream: int) -> tuple[()]:  # noqa: N802
+    def _cudaMemcpyAsync(self, to: int, source: int, size: int, kind: int, stream: int) -> tuple[()]:
         ctypes.memmove(to, source, size)
         return ()
 
-    def _cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[()]:  # noqa: N802
+    def _cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[()]:
         self.capturing = True
         return ()
 
-    def _cudaStreamEndCapture(self, stream: int) -> tuple[str]:  # noqa: N802
+    def _cudaStreamEndCapture(self, stream: int) -> tuple[str]:
         self.capturing = False
         return ("graph",)
 
-    def _cudaGraphInstantiate(self, graph: str, flags: int) -> tuple[str]:  # noqa: N802
+    def _cudaGraphInstantiate(self, graph: str, flags: int) -> tuple[str]:
         return ("ready",)
 
-    def _cudaGraphLaunch(self, graph: str, stream: int) -> tuple[()]:  # noqa: N802
+    def _cudaGraphLaunch(self, graph: str, stream: int) -> tuple[()]:
         for work in self.captured:
             work()
         return ()

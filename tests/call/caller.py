@@ -35,6 +35,7 @@ from lsp_cam.daemon.choose import Cast
 from lsp_cam.daemon.core import Daemon
 from lsp_cam.daemon.log import open_log
 from lsp_cam.daemon.options import StartOptions
+from lsp_cam.daemon.pacing import DuePictures
 from lsp_cam.daemon.show import Due
 from lsp_cam.devices.base import BLOCK_SAMPLES, AudioBlock
 from lsp_cam.devices.null import ListVoice, NullSink
@@ -75,6 +76,18 @@ class Ear(ListVoice):
         note_sound(self._file, heard_s, heard)
 
 
+class Noted(DuePictures[Due]):
+    """Notes the lips of every picture that becomes due, and hands it on."""
+
+    def __init__(self, due: DuePictures[Due], lips: dict[int, Float32]) -> None:
+        super().__init__()
+        self._due, self._lips = due, lips
+
+    def put(self, picture: Due) -> None:
+        self._lips[picture.landmarks.frame] = picture.landmarks.points[list(LIPS)]
+        self._due.put(picture)
+
+
 class Eye(NullSink):
     """A camera that writes down the lips of every new picture, and when it came."""
 
@@ -87,13 +100,7 @@ class Eye(NullSink):
         self._last: int | None = None
 
     def follow(self, daemon: Daemon) -> None:
-        put = daemon.due.put
-
-        def noting(picture: Due) -> None:
-            self._lips[picture.landmarks.frame] = picture.landmarks.points[list(LIPS)]
-            put(picture)
-
-        daemon.due.put = noting  # type: ignore[method-assign]
+        daemon.listener.due = Noted(daemon.due, self._lips)
         self.daemon = daemon
 
     def send(self, rgb: UInt8) -> None:

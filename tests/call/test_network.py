@@ -5,7 +5,6 @@ How much the portrait suffers is `benchmarks/call.py`'s to say; here it goes on,
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -17,13 +16,14 @@ from lsp_cam.call.opus import Config
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.store import Store
 
+from .. import needs
 from .caller import SEEN
 from .distance import Side, call_between, opening, sketched, sound, whole
 from .hosts import two_hosts
 from .relay import ETHERNET, IP, UDP_HEAD, Weather
 from .test_peer import until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+pytestmark = needs.root
 RTP_AND_SEAL = 12 + 16
 CORRECTION_BPS = 2000
 

@@ -12,6 +12,7 @@ import pytest
 from lsp_cam import __version__
 from lsp_cam.cli.console import plain
 from lsp_cam.cli.main import app
+from tests import needs
 from tests.bundles import tiny_bundle
 from tests.cli.conftest import Invoke
 
@@ -146,7 +147,7 @@ def test_a_reader_that_has_gone(tmp_path: Path, amount: str) -> None:
     assert done.stderr == b""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@needs.linux
 def test_output_that_cannot_be_written(tmp_path: Path) -> None:
     env = {**os.environ, "LSP_CAM_HOME": str(tmp_path)}
     for arguments in (["subject", "list"], ["subject", "list", "--json"]):

@@ -31,13 +31,19 @@ class Systemd:
 
     @property
     def asked(self) -> list[str]:
-        log = self.folder / "log"
-        lines = log.read_text().splitlines() if log.exists() else []
-        log.unlink(missing_ok=True)
-        return lines
+        """What it was asked for, in order."""
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+    def forget(self) -> None:
+        """What it was asked for until now."""
+        self._log.unlink(missing_ok=True)
 
     def fail(self, *words: str) -> None:
         (self.folder / "failing").write_text(" ".join(words))
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log"
 
     @property
     def left(self) -> list[str]:
@@ -79,7 +85,7 @@ def test_installed_and_removed(invoke: Invoke, systemd: Systemd, home: Path) -> 
     assert json.loads(told.output) == {
         "unit": str(systemd.unit), "installed": True, "enabled": "enabled", "active": "active"
     }  # fmt: skip
-    systemd.asked  # noqa: B018 — forget them
+    systemd.forget()
     assert invoke("service", "remove").output == "Removed.\n"
     assert systemd.asked == [
         "systemctl --user show-environment",
@@ -96,7 +102,7 @@ def test_at_once_and_less_shut_in(invoke: Invoke, systemd: Systemd) -> None:
     assert refused.exit_code == 1
     assert "lsp-cam service install --unconfined" in refused.output
     assert systemd.left == []
-    systemd.asked  # noqa: B018 — forget them
+    systemd.forget()
     assert invoke("service", "install", "--unconfined", "--now").exit_code == 0
     assert systemd.asked[-1] == "systemctl --user restart lsp-cam.service"
     assert "PrivateUsers" not in systemd.unit.read_text()

@@ -63,8 +63,9 @@ class World:
 
 def filmed(world: World, monkeypatch: pytest.MonkeyPatch) -> Camera:
     monkeypatch.setattr(showing, "time", SimpleNamespace(monotonic=world.monotonic))
-    camera, outside = Camera(BLACK, Fitter(16, 16, None), False), world
-    film(world.rendered, camera, outside, AudioClock(), lambda: PERIOD_S, outside)  # type: ignore[arg-type]
+    camera = Camera(BLACK, Fitter(16, 16, None), False)
+    outside: Any = world  # the outlets and the event that stops
+    film(world.rendered, camera, outside, AudioClock(), lambda: PERIOD_S, outside)
     return camera
 
 

@@ -41,7 +41,7 @@ class FakeSoundDevice:
         self.restarts += 1
         self.devices = list(self.plugged)
 
-    def InputStream(self, **options: Any) -> FakeStream:  # noqa: N802
+    def InputStream(self, **options: Any) -> FakeStream:
         device = next((d for d in self.devices if d["index"] == options["device"]), None)
         if device not in self.plugged:
             raise PortAudioError("Device unavailable")

@@ -62,7 +62,7 @@ class Sound:
     def query_devices(self) -> tuple[dict[str, Any], ...]:
         return self.devices
 
-    def OutputStream(self, rate: int, **options: Any) -> SimpleNamespace:  # noqa: N802
+    def OutputStream(self, rate: int, **options: Any) -> SimpleNamespace:
         self.opened = {"rate": rate, **options}
         return SimpleNamespace(start=lambda: None, write=self._write, latency=0.05, close=lambda: None)
 

@@ -22,9 +22,10 @@ from lsp_cam.devices.v4l2 import Loopback
 from lsp_cam.devices.virtualcam import VirtualCamera, check_camera, find_camera
 from lsp_cam.errors import DeviceError, DeviceLost
 
+from .. import needs
 from .media import picture
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="devices are only listed on Linux")
+pytestmark = needs.linux
 
 
 class Backend:

@@ -15,13 +15,13 @@ import pytest
 
 from lsp_cam.backends.plans import Maker, Plans
 from lsp_cam.store import Store
+from tests import needs
 from tests.bundles import tiny_bundle
 
 from .advice import doctor, mended
 from .machine import ROOT, Machine, machine
 
-needs_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="breaking a machine needs root")
-pytestmark = [pytest.mark.system, needs_root]
+pytestmark = [pytest.mark.system, needs.root]
 SITE = f"{sys.prefix}/lib/python3.{sys.version_info.minor}/site-packages"
 
 

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import pulse as pulse_audio
+from tests import needs
 from tests.system.pulse import PulseServer, pulse_server
 
 from .advice import mended
 from .machine import Machine, machine
-from .test_broken_setups import ensure_package_lists, needs_root
+from .test_broken_setups import ensure_package_lists
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +69,7 @@ def test_no_sound_server(here: Machine, tmp_path_factory: pytest.TempPathFactory
         here.run("pulseaudio --kill")
 
 
-@needs_root
+@needs.root
 def test_no_alsa_plugin_for_the_sound_server(pulse: PulseServer, tmp_path: Path) -> None:
     (tmp_path / "layers").mkdir()
     with machine(tmp_path / "layers") as broken:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
 
-from lsp_cam.packets import SAMPLE_RATE_HZ
+from lsp_cam.packets import SAMPLE_RATE_HZ, UInt8
 from lsp_cam.selftest.back import Eye
 from lsp_cam.selftest.pattern import clicks, is_flash, onsets, picture, read_picture
 
@@ -49,9 +51,10 @@ def test_clicks_are_found_where_they_begin() -> None:
 
 
 def test_the_eye_notes_each_picture_once() -> None:
-    shown = iter([picture(7, 640, 480, 30), picture(7, 640, 480, 30), None, picture(30, 640, 480, 30)])
+    seventh, thirtieth = (picture(number, 640, 480, 30) for number in (7, 30))
+    shown: Iterator[UInt8 | None] = iter([seventh, seventh, None, thirtieth])
 
-    def look():  # type: ignore[no-untyped-def]
+    def look() -> UInt8 | None:
         frame = next(shown, "over")
         if isinstance(frame, str):
             eye.over.set()

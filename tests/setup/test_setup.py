@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.doctor.machine import Machine, machine
-from tests.doctor.test_broken_setups import ensure_package_lists, needs_root
+from tests.doctor.test_broken_setups import ensure_package_lists
 
-pytestmark = [pytest.mark.system, needs_root]
+pytestmark = [pytest.mark.system, needs.root]
 
 KERNEL = """
 folder=/usr/lib/modules/$(uname -r)/updates

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FIREFOX = "/usr/bin/firefox-esr"
+from ..needs import FIREFOX
+
 PREFERENCES = {
     "marionette.port": 0,  # a free one; MarionetteActivePort tells which
     "media.navigator.streams.fake": True,

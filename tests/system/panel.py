@@ -22,10 +22,10 @@ from lsp_cam.daemon.client import connect
 from lsp_cam.daemon.runtime import Runtime
 from lsp_cam.subject import Subject
 
+from ..needs import CHROMIUM
 from ..sketch import sketch_of
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
-CHROMIUM = "/usr/bin/chromium"
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 Picture = NDArray[np.uint8]
 

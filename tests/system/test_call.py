@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -23,8 +22,9 @@ from lsp_cam.call.voices import FarVoice
 from lsp_cam.devices.wavfile import FileSource, read_audio
 from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
 
+from .. import needs
 from ..devices.media import write_float_wav
-from .panel import CHROMIUM, launch, until
+from .panel import launch, until
 from .test_meeting import Quiet
 
 SPEECH_S = 6
@@ -32,11 +32,7 @@ PIECE_S = 0.04
 PIECE = int(PIECE_S * SAMPLE_RATE_HZ)
 ALIKE = 0.6
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.usefixtures("loopback"),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("loopback"), needs.chromium]
 
 
 @pytest.fixture

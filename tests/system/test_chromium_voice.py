@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -18,20 +17,16 @@ from playwright.sync_api import Page, sync_playwright
 from lsp_cam.daemon.client import connect
 from lsp_cam.daemon.runtime import Runtime
 
+from .. import needs
 from ..sketch import sketch_of
-from . import pulse as pulse_audio
 from .ears import BrowserEar, Ear, LipSync, babble
-from .panel import CHROMIUM, OPTIONS, until
+from .panel import OPTIONS, until
 from .pulse import PulseServer, pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 EMPTY = "<!doctype html><title>A meeting</title>"
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio, needs.chromium]
 
 
 @contextmanager
@@ -62,7 +57,7 @@ def meeting(pulse: PulseServer) -> Iterator[Page]:
     """A page in a Chromium whose sound is the server's."""
     with sync_playwright() as playwright:
         options = [*OPTIONS, "--use-fake-ui-for-media-stream"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options, env={**pulse.environ})
+        browser = playwright.chromium.launch(executable_path=needs.CHROMIUM, args=options, env={**pulse.environ})
         page = browser.new_context(permissions=["microphone"]).new_page()
         page.route("**/*", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
         page.goto("http://localhost/")

@@ -17,18 +17,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from .. import needs
 from ..sketch import sketch_of
-from . import pulse as pulse_audio
 from .onair import OnAir, on_air, says
 from .pulse import PulseServer, pulse_server
 
 RATE = 16_000
 TONE_HZ = 440
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio]
 
 
 @pytest.fixture(scope="module")

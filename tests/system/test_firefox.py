@@ -13,14 +13,12 @@ from lsp_cam.assets import sample_speech
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.packets import SAMPLE_RATE_HZ
 
+from .. import needs
 from ..devices.media import write_float_wav
-from .marionette import FIREFOX, firefox
+from .marionette import firefox
 from .panel import cam_on_air, until
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not os.path.exists(FIREFOX), reason="Firefox is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.firefox]
 
 
 def test_firefox_does_what_chromium_does(reference_bundle: Any, tmp_path: Path):

@@ -26,17 +26,15 @@ from lsp_cam.assets import sample_speech
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.packets import SAMPLE_RATE_HZ
 
+from .. import needs
 from ..devices.media import write_float_wav
 from ..sketch import sketch_of
-from .panel import CHROMIUM, launch, until
+from .panel import launch, until
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 FPS = 10
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.chromium]
 
 
 @pytest.fixture

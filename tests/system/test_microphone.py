@@ -19,13 +19,10 @@ from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.errors import DeviceError
 from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
 
-from . import pulse as pulse_audio
+from .. import needs
 from .pulse import PulseServer, pulse_server
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio]
 
 
 @contextmanager

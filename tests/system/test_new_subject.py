@@ -19,17 +19,15 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lsp_cam.assets import sample_speech
 
+from .. import needs
 from ..sketch import sketch_of
-from .panel import CHROMIUM, launch, opened, portrait, until
+from .panel import launch, opened, portrait, until
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 24
 PATIENCE_MS = 900_000
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.chromium]
 
 
 def film_for_chromium(shared: Path, folder: Path) -> Path:

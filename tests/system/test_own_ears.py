@@ -16,13 +16,10 @@ from lsp_cam.devices.virtualmic import PulseMicrophone
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.errors import DeviceLost
 
-from . import pulse as pulse_audio
+from .. import needs
 from .pulse import PulseServer, pulse_server
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio]
 BLOCK = np.zeros(160, np.float32)
 
 

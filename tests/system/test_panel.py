@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,12 @@ from lsp_cam.assets import sample_speech
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.packets import SAMPLE_RATE_HZ
 
+from .. import needs
 from ..devices.media import write_float_wav
-from . import pulse as pulse_audio
-from .panel import CHROMIUM, Cam, cam_on_air, launch, opened, portrait, until
+from .panel import Cam, cam_on_air, launch, opened, portrait, until
 from .pulse import PulseServer, pulse_server
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio, needs.chromium]
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from .panel import CHROMIUM, cam_on_air, launch, opened, until
+from .. import needs
+from .panel import cam_on_air, launch, opened, until
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.chromium]
 TABS = ("Set up", "Head", "Subjects", "Timing", "Dub", "New")
 CONTROLS = {"button", "checkbox", "combobox", "image", "meter", "progressbar", "slider", "tab", "tabpanel", "textbox"}
 LEAST_CONTRAST = 4.5  # WCAG 2, level AA

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from .panel import CHROMIUM, cam_on_air, launch, opened, until
+from .. import needs
+from .panel import cam_on_air, launch, opened, until
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.chromium]
 # The browser offers lsp-cam's camera first; the real one is in use.
 OWN_CAMERA_FIRST = """() => {
   const track = (kind, label) => ({ kind, label, stop() {} });

@@ -15,19 +15,16 @@ import numpy as np
 import pytest
 
 from lsp_cam.devices.pipewirecam import NODE
+from tests import needs
 from tests.sketch import sketch_of
 
-from . import pipewire as pipewire_server
 from .pipewire import nodes, pipewire
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 WIDTH, HEIGHT, FRAMES = 256, 192, 12
 PATIENCE_S = 90.0
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pipewire_server.available(), reason="PipeWire or GStreamer is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pipewire]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ import pytest
 from benchmarks.panel import measure, shown
 from lsp_cam.store import Store
 
+from .. import needs
 from ..sketch import sketch_of
-from .panel import CHROMIUM, until
+from .panel import until
 
 SECONDS = 4.0
 MOST_PERCENT, HIDDEN_PERCENT, MOST_LAG_MS = 10.0, 5.0, 250.0
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.chromium]
 
 
 def test_watching_costs_little_and_lags_little(reference_bundle: Any, tmp_path: Path) -> None:
@@ -29,7 +26,7 @@ def test_watching_costs_little_and_lags_little(reference_bundle: Any, tmp_path: 
     with shown(Store(tmp_path, tmp_path / "none"), "sketch", 15) as (daemon, link):
 
         def little() -> bool:
-            found = measure(daemon, link, CHROMIUM, SECONDS)
+            found = measure(daemon, link, needs.CHROMIUM, SECONDS)
             cheap = found["preview_percent"] < MOST_PERCENT and found["nobody_looks_percent"] < HIDDEN_PERCENT
             return cheap and found["lag_p50_ms"] < MOST_LAG_MS
 

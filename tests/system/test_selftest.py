@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from . import pulse as pulse_audio
+from .. import needs
 from .pulse import PulseServer, pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio]
 
 
 def selftest(environ: dict[str, str], home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +26,7 @@ def selftest(environ: dict[str, str], home: Path, *words: str) -> subprocess.Com
 
 
 @pytest.fixture(scope="module")
-def pulse() -> PulseServer:  # type: ignore[misc]
+def pulse() -> Iterator[PulseServer]:
     with pulse_server() as server:
         yield server
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from . import pulse as pulse_audio
+from .. import needs
 from .soaking import Soaking
 
 IDLE_LOAD, IDLE_PERCENT = 1.0, 1.0  # of which the daemon itself is a half
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.soak,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, pytest.mark.soak, needs.pulse_audio]
 
 
 @pytest.mark.timeout(900)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -29,21 +28,16 @@ from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.pipeline import Pipeline
 from lsp_cam.subject import Subject
 
+from .. import needs
 from ..sketch import sketch_of
-from . import pulse as pulse_audio
 from .pulse import PulseServer, pulse_server
 
-CHROMIUM = "/usr/bin/chromium"
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 10
 SHOTS = 8
 PAUSE_S = 0.25
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio, needs.chromium]
 
 Picture = NDArray[np.uint8]
 
@@ -81,7 +75,7 @@ def pulse() -> Iterator[PulseServer]:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=needs.CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
         yield browser
         browser.close()

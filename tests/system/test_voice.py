@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from .. import needs
 from ..sketch import sketch_of
-from . import pulse as pulse_audio
 from .ears import Ear, lag_s
 from .ears import babble as babble_file
 from .pulse import PulseServer, pulse_server
@@ -22,10 +22,7 @@ from .pulse import PulseServer, pulse_server
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 12
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not pulse_audio.available(), reason="PulseAudio is not installed"),
-]
+pytestmark = [pytest.mark.system, needs.pulse_audio]
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from lsp_cam.store import Store
 from lsp_cam.web import jobs
-from lsp_cam.web.app import create_app
 
-from ..bundles import tiny_bundle
-from ..daemon.fakes import FakeLoader
-from ..daemon.serving import serving
-from ..daemon.test_core import on_air
+from .asking import asking
 
 AGREED = {"shows": "Ada", "statement": "I agree.", "agreed_by": "Ada", "how": "written"}
 TRAINS = "import time; print('1/12 Looking through the video', flush=True); time.sleep(600)"
@@ -31,16 +26,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def client(work: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setattr(jobs, "ENTRY", ("-c", TRAINS))
-    if not (work / "home").exists():
-        tiny_bundle(work / "home" / "subjects", "anna")
-    with (
-        on_air(FakeLoader(store=Store(work / "home", work / "none"))) as daemon,
-        serving(lambda port: create_app(daemon, "t", port, work / "panel")) as port,
-    ):
-        headers = {"Authorization": "Bearer t"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
-            yield client
-        daemon.stop.set()
+    with asking(work) as client:
+        yield client
 
 
 def sent(client: httpx.Client) -> str:

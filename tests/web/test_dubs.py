@@ -8,14 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lsp_cam.store import Store
 from lsp_cam.web import guard
-from lsp_cam.web.app import create_app
 
-from ..bundles import tiny_bundle
-from ..daemon.fakes import FakeLoader
-from ..daemon.serving import serving
-from ..daemon.test_core import on_air
+from .asking import asking
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +20,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(work: Path) -> Iterator[httpx.Client]:
-    tiny_bundle(work / "home" / "subjects", "anna")
-    with on_air(FakeLoader(store=Store(work / "home", work / "none"))) as daemon:
-        with serving(lambda port: create_app(daemon, "t", port, work / "panel")) as port:
-            headers = {"Authorization": "Bearer t"}
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
-                yield client
-        daemon.stop.set()
+    with asking(work) as client:
+        yield client
 
 
 def kept(work: Path) -> list[str]:

@@ -12,15 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lsp_cam.store import Store
 from lsp_cam.web import framing
-from lsp_cam.web.app import create_app
 from lsp_cam.web.framing import Face, judge
 
-from ..bundles import tiny_bundle
-from ..daemon.fakes import FakeLoader
-from ..daemon.serving import serving
-from ..daemon.test_core import on_air
+from .asking import asking
 
 WELL = Face(x=0.5, y=0.45, side=0.35)
 Picture = NDArray[np.uint8]
@@ -51,15 +46,8 @@ def test_well_in_the_picture_even_with_somebody_far_behind() -> None:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
-    tiny_bundle(tmp_path / "home" / "subjects", "anna")
-    with (
-        on_air(FakeLoader(store=Store(tmp_path / "home", tmp_path / "none"))) as daemon,
-        serving(lambda port: create_app(daemon, "t", port, tmp_path / "panel")) as port,
-    ):
-        headers = {"Authorization": "Bearer t"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=90) as client:
-            yield client
-        daemon.stop.set()
+    with asking(tmp_path) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

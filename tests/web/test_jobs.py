@@ -17,6 +17,8 @@ from lsp_cam.errors import DaemonError
 from lsp_cam.web import jobs as jobs_module
 from lsp_cam.web.jobs import NICE, Job, Jobs
 
+from .. import needs
+
 SLEEPS = "import time; print('1/2 First: 40%, 3 s left', flush=True); time.sleep(600)"
 FAILS = "import sys; print('working'); print('error: The disk is full.', file=sys.stderr); sys.exit(1)"
 SPEAKS = "print('1/2 First'); print('1/2 First: 100%, 0 s left'); print('Made.')"
@@ -97,7 +99,7 @@ def runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+@needs.linux
 @pytest.mark.parametrize("work", [WORKS, f"{DEAF}; {WORKS}"], ids=["polite", "deaf"])
 def test_a_job_ends_with_a_daemon_that_is_killed(work: str) -> None:
     with subprocess.Popen(

@@ -10,14 +10,9 @@ from pathlib import Path
 import pytest
 
 from lsp_cam.daemon.hearing import judge
-from lsp_cam.store import Store
 from lsp_cam.web import changing
-from lsp_cam.web.app import create_app
 
-from ..bundles import tiny_bundle
-from ..daemon.fakes import FakeLoader
-from ..daemon.serving import serving
-from ..daemon.test_core import on_air
+from .asking import TOKEN, asking
 
 EXAMPLES = 6
 PROGRAM = Path(sys.executable).with_name("schemathesis")
@@ -30,20 +25,15 @@ positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "422"]
 
 def test_schemathesis_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changing, "listen", lambda level_dbfs, seconds, stop: judge([level_dbfs()]))
-    tiny_bundle(tmp_path / "home" / "subjects", "anna")
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
-    with (
-        on_air(FakeLoader(store=Store(tmp_path / "home", tmp_path / "none"))) as daemon,
-        serving(lambda port: create_app(daemon, "t", port, tmp_path / "panel")) as port,
-    ):
+    with asking(tmp_path) as client:
         done = subprocess.run(
             [
                 PROGRAM, "--config-file", tmp_path / "schemathesis.toml", "run",
-                f"http://127.0.0.1:{port}/api/openapi.json", "--header", "Authorization: Bearer t",
+                str(client.base_url.join("/api/openapi.json")), "--header", f"Authorization: Bearer {TOKEN}",
                 "--max-examples", str(EXAMPLES), "--seed", "7", "--workers", "1", "--no-color",
                 "--exclude-path", "/api/stop", "--suppress-health-check", "all", "--generation-database", "none",
             ],
             capture_output=True, text=True, timeout=240, cwd=tmp_path, env={**os.environ, "NO_PROXY": "*"},
         )  # fmt: skip
-        daemon.stop.set()
     assert done.returncode == 0, done.stdout[-9000:] + done.stderr[-2000:]

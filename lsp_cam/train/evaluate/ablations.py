@@ -127,6 +127,6 @@ def _head(motion: pose_fit.Motion, kind: str, config: Config) -> dict[str, Tenso
 def _descend(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, step: int, config: Config) -> None:
     checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()

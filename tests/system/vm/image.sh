@@ -19,7 +19,7 @@ make -s -C "/usr/src/linux-headers-$kernel" M="$work/$source" modules >&2
 install -D -t "tree/lib/modules/$kernel/updates" "$source/v4l2loopback.ko"
 depmod -b tree "$kernel"
 
-mkdir -p initrd/{bin,dev,proc,sys,modules,below,above,root}
+mkdir -p initrd/{bin,dev,proc,sys,modules,below,above,system}
 cp /bin/busybox initrd/bin/
 ln -s busybox initrd/bin/sh
 install -m 755 "$here/init.sh" initrd/init

@@ -16,13 +16,13 @@ until [ -b /dev/vda ]; do sleep 0.1; done
 mount -t squashfs -o ro /dev/vda /below
 mount -t tmpfs -o size=80% memory /above
 mkdir /above/files /above/work
-mount -t overlay -o lowerdir=/below,upperdir=/above/files,workdir=/above/work overlay /root
-mkdir -p /root/dev /root/proc /root/sys /root/run /root/tmp /root/guest
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 guest /root/guest
-for folder in proc sys dev; do mount --move "/$folder" "/root/$folder"; done
-mkdir /root/dev/shm
-mount -t tmpfs memory /root/dev/shm
-mkdir -p /root/run/bin
-/bin/busybox --install -s /root/run/bin
+mount -t overlay -o lowerdir=/below,upperdir=/above/files,workdir=/above/work overlay /system
+mkdir -p /system/dev /system/proc /system/sys /system/run /system/tmp /system/guest
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 guest /system/guest
+for folder in proc sys dev; do mount --move "/$folder" "/system/$folder"; done
+mkdir /system/dev/shm
+mount -t tmpfs memory /system/dev/shm
+mkdir -p /system/run/bin
+/bin/busybox --install -s /system/run/bin
 ifconfig lo 127.0.0.1 up
-exec switch_root /root /bin/sh /guest/start
+exec switch_root /system /bin/sh /guest/start
