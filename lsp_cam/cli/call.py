@@ -34,6 +34,7 @@ Bitrate = Annotated[int, typer.Option(help="Bits per second of your voice, 6000 
 Stun = Annotated[str | None, typer.Option(help="HOST:PORT of a STUN server: needed from one network to another.")]
 Qr = Annotated[bool, typer.Option("--qr/--no-qr", help="Show the code as a picture, too.")]
 Send = Annotated[str | None, typer.Option(help="Your portrait: a subject that is sent to the other side, once.")]
+Whole = Annotated[bool, typer.Option("--whole", help="Send your portrait as it is, not its compact form.")]
 Accept = Annotated[bool, typer.Option("--accept", help="Take the other side's portrait without asking.")]
 Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 
@@ -58,6 +59,7 @@ def listen(
     stun: Stun = None,
     qr: Qr = True,
     send: Send = None,
+    whole: Whole = False,
     accept: Accept = False,
     right: Right = False,
 ) -> None:
@@ -66,7 +68,7 @@ def listen(
     from ..call.meeting import listen_at, listen_by_hand
 
     options = _options(subject, mic, camera, speaker, right)
-    wishes = _wishes(send, accept, right)
+    wishes = _wishes(send, whole, accept, right)
     if via == STDIO:
         _over_stdio(options, bitrate, wishes)
         return
@@ -94,6 +96,7 @@ def dial(
     stun: Stun = None,
     qr: Qr = True,
     send: Send = None,
+    whole: Whole = False,
     accept: Accept = False,
     right: Right = False,
 ) -> None:
@@ -103,7 +106,7 @@ def dial(
     from ..call.meeting import dial_at, dial_by_hand, is_code
 
     options = _options(subject, mic, camera, speaker, right)
-    wishes = _wishes(send, accept, right)
+    wishes = _wishes(send, whole, accept, right)
     if address == STDIO:
         _over_stdio(options, bitrate, wishes)
         return
@@ -207,16 +210,19 @@ def _over_rtp(place: str, calls: bool, options: StartOptions, bitrate: int, wish
         line.close()
 
 
-def _wishes(send: str | None, accept: bool, right: bool) -> Wishes:
+def _wishes(send: str | None, whole: bool, accept: bool, right: bool) -> Wishes:
     """What becomes of the two portraits; a refusal to send ours comes before anybody is called."""
     from ..call.portraits import Wishes
+    from ..compact.kept import for_calls
     from ..store import Store
     from ..trust.permission import permit
 
-    ours = Store().get(send) if send else None
+    store = Store()
+    ours = store.get(send) if send else None
     if ours is not None:
         permit(ours, "call", waived=right)
         ours.verify()
+        ours = ours if whole else for_calls(ours, store, print_line)
     return Wishes(ours, (lambda proposal: True) if accept else _agree, print_line, right)
 
 
