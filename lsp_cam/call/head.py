@@ -18,7 +18,8 @@ from .motion import EVERY_FRAMES, FRAME_TICKS, POSES, Moved, packed, steps_of, u
 LOG = logging.getLogger(__name__)
 AGAIN_FRAMES = 60
 """A head that is held is told of once a second, for whoever missed it."""
-RELEASES = 3
+REPEATS = 3
+"""A pose that stays, and a release, are told so often at first."""
 PACKETS_PER_S, BURST = 15.0, 30.0
 """Twice as many as come from us; more are not heard."""
 MAX_WAITING = 64
@@ -39,7 +40,7 @@ class OwnHead:
         self._frame = 0
         self._rows: list[tuple[int, ...]] = []
         self._told: tuple[int, tuple[int, ...]] | None = None  # frame and pose
-        self._releases = 0
+        self._repeats = 0
 
     @property
     def steering(self) -> Steering:
@@ -60,7 +61,8 @@ class OwnHead:
                     "In a call you move your head at the other side, and how your speech moves it there is not known "
                     "here. Give a pose (--yaw …) or a track; --auto lets your speech move it again."
                 )
-            self._releases = RELEASES if steering.mode == "auto" and not automatic else self._releases
+            if steering.mode != "auto" or not automatic:
+                self._repeats = REPEATS
             self._rows = []
             self._state = self._stage.turn(self._state, steering)
 
@@ -79,10 +81,8 @@ class OwnHead:
         """A packet whose last pose is of this frame, if there is something to say."""
         if self.steering.mode == "auto":
             self._told = None
-            if not self._releases:
-                return None
-            self._releases -= 1
-            return packed(self._frame * FRAME_TICKS, [])
+            self._repeats -= 1
+            return packed(self._frame * FRAME_TICKS, []) if self._repeats >= 0 else None
         seen = self.head
         assert seen is not None
         self._rows.append(steps_of(seen))
@@ -90,7 +90,8 @@ class OwnHead:
             return None
         rows, self._rows = self._rows, []
         still = self._told is not None and all(row == self._told[1] for row in rows)
-        if still and self._told is not None and self._frame - self._told[0] < AGAIN_FRAMES:
+        self._repeats = self._repeats - 1 if still else REPEATS
+        if self._told is not None and self._repeats < 0 and self._frame - self._told[0] < AGAIN_FRAMES:
             return None
         self._told = self._frame, rows[-1]
         return packed((self._frame - (POSES - 1) * EVERY_FRAMES) * FRAME_TICKS, rows)

@@ -52,6 +52,14 @@ def packed(timestamp: int, rows: list[tuple[int, ...]]) -> bytes:
     return _HEAD.pack(first, timestamp % _TIMES) + struct.pack(f">{len(numbers)}h", *numbers) + bytes(count)
 
 
+def shifted(packet: bytes, ticks: int) -> bytes:
+    """A packet for a line whose times are later by `ticks`."""
+    if len(packet) < _HEAD.size:
+        return packet
+    first, timestamp = _HEAD.unpack_from(packet)
+    return _HEAD.pack(first, (timestamp + ticks) % _TIMES) + packet[_HEAD.size :]
+
+
 def unpacked(packet: bytes) -> list[Moved]:
     """What a packet says, within bounds. CallError if it is none."""
     if not _HEAD.size <= len(packet) <= MAX_BYTES:

@@ -19,6 +19,7 @@ from ..errors import CallError, MissingExtra
 from ..folders import install_command
 from .consent import keep
 from .line import OnMotion, OnVoice, Traffic, unmoved
+from .motion import shifted
 from .opus import CLOCK_HZ, MAX_PACKET_BYTES
 from .playout import Voiced
 from .roaming import follow
@@ -52,6 +53,7 @@ class Peer:
         self._connected = threading.Event()
         self._over = threading.Event()
         self._channel: Any = None
+        self._origin: int | None = None  # of the times that the other side sees, by ours
         self._own_motion: Any = None
         self._far_motion: Any = None
         self._channel_open = threading.Event()
@@ -137,8 +139,9 @@ class Peer:
 
         servers = [RTCIceServer(f"stun:{stun}")] if stun else []
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))  # none given, it would ask a stranger's
-        self._voice = VoiceTrack(fractions.Fraction(1, CLOCK_HZ))
+        self._voice = VoiceTrack(fractions.Fraction(1, CLOCK_HZ), self._sent)
         transceiver = self._pc.addTransceiver(self._voice)
+        self._sender: Any = transceiver.sender
         opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType.lower() == "audio/opus"]
         transceiver.setCodecPreferences(opus)
         self._pc.on("connectionstatechange", self._changed)
@@ -193,14 +196,21 @@ class Peer:
         if channel.readyState == "open":
             self._channel_open.set()
 
+    def _sent(self, timestamp: int) -> None:
+        """Speech of that time is on its way: aiortc adds a random number of its own to every time."""
+        if self._origin is None:
+            self._origin = self._sender._RTCRtpSender__rtp_timestamp - timestamp
+
     def _move(self, packet: bytes) -> None:
         """Over a channel that loses rather than waits; it is made when there is something to say."""
+        if self._origin is None:
+            return
         if self._own_motion is None:
             self._own_motion = self._pc.createDataChannel(MOTION_CHANNEL, ordered=False, maxRetransmits=0)
         channel = self._own_motion
         if channel.readyState == "open" and channel.bufferedAmount < MOTION_FULL_BYTES:
             self.traffic.moved(packet)
-            channel.send(packet)
+            channel.send(shifted(packet, self._origin))
 
     def _changed(self) -> None:
         state = self._pc.connectionState

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -82,7 +83,7 @@ class Eye(NullSink):
 
     daemon: Daemon | None = None
 
-    def __init__(self, file: BinaryIO, turned: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, turned: RawIOBase) -> None:
         super().__init__()
         self._file, self._turned = file, turned
         self._lips: dict[int, Float32] = {}
@@ -152,8 +153,8 @@ def main() -> None:
     microphone = Microphone(np.load(args.speech), speed=1 + args.skew)
     call = Conversation(peer, playout, lambda: microphone, stop, Config(args.bitrate))
     with ExitStack() as files:
-        names = ("heard", "seen", "arrived", "turned")
-        heard, seen, arrived, turned = (files.enter_context((args.record / n).open("wb")) for n in names)
+        heard, seen, arrived = (files.enter_context((args.record / n).open("wb")) for n in ("heard", "seen", "arrived"))
+        turned = files.enter_context((args.record / "turned").open("wb", buffering=0))  # it fills slowly
         eye, ear = Eye(seen, turned), Ear(heard, args.skew)
 
         def cast(options: StartOptions, store: Store) -> Cast:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_cam.call.head import BURST, MAX_WAITING, RELEASES, FarHead, OwnHead
+from lsp_cam.call.head import BURST, MAX_WAITING, REPEATS, FarHead, OwnHead
 from lsp_cam.call.motion import EVERY_TICKS, MAX_BYTES, MOST, STEPS, Moved, packed, steps_of, unpacked
 from lsp_cam.call.opus import TICKS, Config, OpusEncoder
 from lsp_cam.call.playout import Playout, Voiced
@@ -83,7 +83,7 @@ def test_a_head_that_is_held_is_told_of_once_a_second_and_its_release_thrice() -
     head.steer(Steering("hold"))
     assert [unpacked(p)[-1].row for p in said(head, 12, 14)][-1] == (30, 0, 0, 0, 0, 0)
     head.steer(Steering())
-    assert [unpacked(p)[0].row for p in said(head, 14, 20)] == [None] * RELEASES
+    assert [unpacked(p)[0].row for p in said(head, 14, 20)] == [None] * REPEATS
     assert said(head, 20, 40) == []
 
 
