@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +17,8 @@ from lsp_cam.call.opus import Config
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.store import Store
 
-from .caller import SEEN, TURNED
-from .distance import Side, call_between, opening, sketched, sound, whole
+from .caller import SEEN
+from .distance import Side, call_between, opening, pose, sketched, sound, turned, whole
 from .hosts import two_hosts
 from .relay import ETHERNET, IP, UDP_HEAD, Weather
 from .test_motion import lively
@@ -71,18 +70,6 @@ def test_speech_and_portrait_bear_a_bad_line_and_a_new_address(tmp_path: Path) -
     assert payload == pytest.approx(told["bytes_out"], rel=0.2)
     assert size > 0.9 * speech_bytes
     assert packets > 0.9 * speech_packets
-
-
-def turned(side: Side) -> tuple[Any, Any]:
-    """When the speech of each motion frame that became due was heard there, and the head's yaw in it."""
-    rows = np.fromfile(side.record / "turned", TURNED)
-    return rows["at_s"], rows["yaw_deg"]
-
-
-def pose(side: Side, **steering: Any) -> float:
-    """Put this side's own head under `steering`; when the next words of theirs are spoken."""
-    side.tell({"pose": steering})
-    return float(side.hear()["spoken_s"])
 
 
 def motion(side: Side) -> tuple[int, int]:
