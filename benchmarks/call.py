@@ -1,6 +1,7 @@
 """A call between two hosts: what it sends, what bad lines do to it, and whether an hour of it stays together.
 
     python benchmarks/call.py [--seconds 30] [--json]    # the rate, video's beside it; every condition, in one call
+    python benchmarks/call.py --only motion              # what a steered head adds
     python benchmarks/call.py --minutes 60               # one long call, on sound cards 100 ppm fast
 
 Needs root: the hosts are network namespaces, the line between them is `tests/call/relay.py`, as the kernel may have no
@@ -33,9 +34,10 @@ from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
 from lsp_cam.pipeline import Pipeline, PipelineConfig
 from lsp_cam.store import Store
 from lsp_cam.subject import Subject
-from tests.call.distance import Account, Side, account_of, call_between, sketched, unspoilt, whole
+from tests.call.distance import Account, Side, account_of, call_between, pose, sketched, turned, unspoilt, whole
 from tests.call.hosts import Line, two_hosts
 from tests.call.relay import ETHERNET, Weather
+from tests.call.test_motion import lively
 
 SETTLE_S = 10.0
 CALM_S = 10.0
@@ -149,6 +151,50 @@ def rate(speech: Float32, seconds: float) -> dict[str, float]:
     }
 
 
+def motion(speech: Float32, seconds: float) -> dict[str, Any]:
+    """What a head adds to what one side sends, in kbit/s, and how late it turns at the other side.
+
+    `payload`: of poses, by the sender's count; `on_the_line`: of the channel that they go over, both ways, by the
+    relay's count of frames, Ethernet's heads among them. `behind_ms`: between a word that a turn was asked for at and
+    the frame (of the word's own time, the line's delay taken off) in which the head is half way; easing takes 150.
+    """
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="lsp-call-") as folder, two_hosts() as line:
+        home = Path(folder)
+        sketched(Store().get("demo"), home)
+        np.save(home / "speech.npy", speech)
+        with call_between(line, home, home / "speech.npy", "--fps", "20", "--free") as (near, far):
+            time.sleep(SETTLE_S)
+            poses = {
+                "nobody steers": {},
+                "every column moves": {"mode": "track", "track": lively(20).tolist()},
+                "yaw and pitch move": {"mode": "track", "track": (lively(20) * [1, 1, 0, 0, 0, 0]).tolist()},
+                "held": {"mode": "fixed", "yaw_deg": 20.0, "pitch_deg": 5.0},
+            }
+            for name, steering in poses.items():
+                pose(near, **steering)
+                time.sleep(3)
+                before, was = near.stats(), line.carried()
+                time.sleep(seconds)
+                after, now = near.stats(), line.carried()
+                took_s = after["now_s"] - before["now_s"]
+                told = after["traffic"]["motion_bytes_out"] - before["traffic"]["motion_bytes_out"]
+                ways = [now.get(w, (0, 0))[1] - was.get(w, (0, 0))[1] for w in ("left dtls", "right dtls")]
+                found[f"{name}: payload"] = 8e-3 * told / took_s
+                found[f"{name}: on_the_line"] = [round(8e-3 * way / took_s, 2) for way in ways]
+            behind = []
+            for turn in range(10):
+                to_deg = 40.0 if turn % 2 else -40.0
+                spoken_s = pose(near, mode="fixed", yaw_deg=to_deg)
+                time.sleep(3)
+                at_s, yaw = turned(far)
+                later = at_s > spoken_s
+                there = at_s[later][np.argmax(yaw[later] * np.sign(to_deg) > 0)]
+                behind.append(1e3 * (there - spoken_s - far.stats()["delay_s"]))
+            found["behind_ms"] = [round(float(np.percentile(behind, p))) for p in (0, 50, 100)]
+    return found
+
+
 def video(speech: Float32) -> dict[str, float]:
     """kbit/s of H.264 of the same clip, 512 × 512 at 30 fps, at constant quality (crf 23), and at 500 kbit/s.
 
@@ -218,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="of every condition")
     parser.add_argument("--minutes", type=float, help="of one long call, in place of the conditions")
-    parser.add_argument("--only", choices=("conditions", "rate", "video"))
+    parser.add_argument("--only", choices=("conditions", "rate", "motion", "video"))
     parser.add_argument("--home", type=Path, help="where a long call is kept; with --minutes 0 its figures only")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -238,6 +284,8 @@ def main() -> None:
             period_s = len(speech) / SAMPLE_RATE_HZ
             found["speaking, with its pauses"] = rate(speech, period_s)
             found["silence"] = rate(room, args.seconds)
+        if args.only in (None, "motion"):
+            found["a steered head"] = motion(speech, args.seconds)
         if args.only in (None, "video"):
             found["H.264"] = video(speech)
         if args.only in (None, "conditions"):

@@ -50,15 +50,22 @@ UNREADABLE_ZIP = (
 )  # fmt: skip
 
 
+def check_target(file: Path, name: str) -> None:
+    """UsageError unless `file` can be the archive of the subject `name`; for asking before long work."""
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder. Name the file to write, say {file / (name + SUFFIX)}.")
+
+
 def pack(subject: Subject, file: Path) -> None:
     """Write the bundle as an archive; `file` is replaced in one go.
 
     The same bundle gives the same bytes, with any zlib: all is stored, as weights, arrays and pictures would
-    hardly shrink.
+    hardly shrink. A compact one, whose numbers are rounded for it, is deflated.
     """
+    method = zipfile.ZIP_STORED if subject.manifest.compacted is None else zipfile.ZIP_DEFLATED
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
     try:
-        with zipfile.ZipFile(partial, "x", allowZip64=False) as archive:
+        with zipfile.ZipFile(partial, "x", method, allowZip64=False, compresslevel=9) as archive:
             _add(archive, MANIFEST, subject.text)
             if subject.signature is not None:
                 _add(archive, SIGNATURE, subject.signature)
@@ -76,6 +83,7 @@ def pack(subject: Subject, file: Path) -> None:
 def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
     info = zipfile.ZipInfo(path, EPOCH)
     info.create_system = 3
+    info.compress_type = archive.compression
     info.external_attr = (stat.S_IFREG | 0o644) << 16
     archive.writestr(info, data)
 

@@ -21,6 +21,8 @@ MAX_MANNER = 3.0
 # The networks hear frames two by two: their weights are then read from memory half as often, which is what they cost.
 BLOCK_FRAMES = 2
 
+PoseRow = tuple[float, ...]
+"""Yaw, pitch, roll (degrees), x, y, z of a head about its mean, as a viewer sees it (`stages.steer.Steering`)."""
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 UInt8 = NDArray[np.uint8]
@@ -34,6 +36,17 @@ def frame_start_sample(frame: int) -> int:
 def frames_in(samples: int) -> int:
     """Whole motion frames in `samples` samples, rounded as the published code rounds (in floats)."""
     return int(samples / SAMPLE_RATE_HZ * MOTION_FPS)
+
+
+@dataclass(frozen=True, slots=True)
+class PoseKey:
+    """Where the head is to be at a moment; None: nobody says any more.
+
+    `at`: of an `AudioBlock`, samples after its first (before it: negative); in the chain, a motion frame.
+    """
+
+    at: int
+    row: PoseRow | None
 
 
 @dataclass(frozen=True, slots=True)

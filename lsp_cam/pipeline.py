@@ -19,6 +19,7 @@ from .packets import (
     LandmarkFrame,
     Manner,
     MotionFrame,
+    PoseKey,
     ShapeFrame,
     VoiceFrame,
     frame_start_sample,
@@ -181,6 +182,11 @@ class Pipeline:
     def steer(self, state: MotionState, steering: Steering) -> MotionState:
         """The state with the head under `steering` from the next frame on."""
         state.stages["steer"] = self._stages["steer"].turn(state.stages["steer"], steering)
+        return state
+
+    def follow(self, state: MotionState, key: PoseKey) -> MotionState:
+        """The state with the head led by `key`, too (see `SteerStage.follow`)."""
+        state.stages["steer"] = self._stages["steer"].follow(state.stages["steer"], key)
         return state
 
     def behave(self, state: MotionState, manner: Manner) -> MotionState:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import folders
-from .archive import SUFFIX, copy_bundle, pack, unpack
+from .archive import check_target, copy_bundle, pack, unpack
 from .atomic import AtomicFolder, translated
 from .errors import BundleError, SubjectError, SubjectNotFound, UsageError
 from .subject import Subject, check_name
@@ -56,6 +56,11 @@ class Store:
     def folder(self) -> Path:
         """The folder of subjects that is written to; it need not exist."""
         return self._atomic.path
+
+    @property
+    def compact(self) -> AtomicFolder:
+        """The folder of compact forms that calls offer; safe to delete."""
+        return AtomicFolder(self.home / "compact")
 
     @property
     def engines(self) -> Path:
@@ -130,8 +135,7 @@ class Store:
 
     def export(self, name: str, file: Path) -> None:
         """Write a subject as an archive."""
-        if file.is_dir():
-            raise UsageError(f"{file} is a folder. Name the file to write, say {file / (name + SUFFIX)}.")
+        check_target(file, name)
         subject = self.get(name)
         subject.verify()
         pack(subject, file)
@@ -152,6 +156,8 @@ class Store:
     def remove(self, name: str) -> None:
         """Take a subject out of the store; UsageError as in `find_removable`."""
         self._atomic.remove(self.find_removable(name).name)
+        if (self.compact.path / name).exists():
+            self.compact.remove(name)
 
     def _look(self, name: str) -> Path:
         check_name(name)

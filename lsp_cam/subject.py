@@ -10,7 +10,7 @@
     face.npz               mean_points, rest_points (73, 3), eye_track (T, E, 3), eye_indices (E,), closed_mouth (18, 3)
     camera.npz             intrinsics (3, 3), scale (), mean_translation (3,), shoulders (18, 3),
                            shoulders_translation (3,)
-    candidates/0.png …     four pictures, where the renderer takes them
+    candidates/0.png …     four pictures (or .jpg, .webp), where the renderer takes them
     preview.jpg            what the subject looks like
     body.npz               where the shoulders are in the preview, for evaluation; optional
 
@@ -71,8 +71,26 @@ class FileEntry(BaseModel):
     bytes: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
 
 
+class Compacted(BaseModel):
+    """What a compact form was made of, and what it costs (`compact.making`).
+
+    `of`: the hash of the whole subject's manifest; `bits`: of a weight; the pictures' PSNR against the whole one's, dB.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    of: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bits: Annotated[int, Field(ge=1, le=8)]
+    psnr_db: Annotated[float, Field(ge=0, le=99)]
+    worst_psnr_db: Annotated[float, Field(ge=0, le=99)]
+
+    def line(self) -> tuple[str, str]:
+        """It as a heading and a text."""
+        cost = f"pictures {self.psnr_db} dB from the whole one's (worst {self.worst_psnr_db})"
+        return "compact", f"{cost}, weights of {self.bits} bits; made of {self.of[:16]}"
+
+
 class Manifest(BaseModel):
-    """`manifest.json`."""
+    """`manifest.json`. `compacted`: of a compact form alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     format: int
@@ -84,6 +102,12 @@ class Manifest(BaseModel):
     created: str
     settings: dict[str, dict[str, Any]]
     files: Annotated[dict[str, FileEntry], Field(max_length=MAX_FILES)]
+    compacted: Compacted | None = None
+
+
+def hash_of(data: bytes) -> str:
+    """SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def check_name(name: str) -> str:
@@ -199,7 +223,7 @@ class Subject:
             data = file.read_bytes()
         except OSError as error:
             raise BundleError(f"{self.name}: {path} cannot be read ({error.strerror}).") from None
-        if hashlib.sha256(data).hexdigest() != entry.sha256:
+        if hash_of(data) != entry.sha256:
             raise BundleError(f"{self.name}: {path} was changed (checksum differs). Install the bundle again.")
         if path.lower().endswith(".onnx"):
             check_network(data, f"{self.name}: {path}")
@@ -247,7 +271,7 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
         target = root / check_member(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    entries = {p: {"sha256": hashlib.sha256(d).hexdigest(), "bytes": len(d)} for p, d in sorted(files.items())}
+    entries = {p: {"sha256": hash_of(d), "bytes": len(d)} for p, d in sorted(files.items())}
     text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=1, ensure_ascii=False).encode()
     parse_manifest(text, root.name)
     (root / MANIFEST).write_bytes(text + b"\n")

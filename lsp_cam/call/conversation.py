@@ -17,6 +17,7 @@ from ..errors import DeviceError
 from ..store import Store
 from ..subject import Subject
 from ..trust.permission import permit
+from .head import OwnHead
 from .line import Line
 from .opus import Config
 from .playout import Playout
@@ -37,6 +38,7 @@ class Conversation:
     config: Config = field(default_factory=Config)
     portraits: Callable[[Callable[[Subject], None], Crew], None] | None = None
     muted: bool = False
+    head: OwnHead = field(default_factory=OwnHead)
 
     def __post_init__(self) -> None:
         self._crew = Crew(self.stop)
@@ -77,8 +79,8 @@ class Conversation:
         self.muted = muted
 
     def _meet(self, daemon: Daemon, waived: bool) -> None:
-        """The daemon is on air: mute is ours from now on, and whose portrait comes is shown."""
-        daemon.on_mute = self.mute
+        """The daemon is on air: mute and steering are ours from now on, and whose portrait comes is shown."""
+        daemon.on_mute, daemon.own_head = self.mute, self.head
         if self.portraits is not None:
 
             def show(subject: Subject) -> None:
@@ -88,7 +90,7 @@ class Conversation:
             self.portraits(show, self._crew)
 
     def _speak(self, microphone: AudioSource) -> None:
-        speak_into(self.line, microphone, self.config, lambda: self.muted, self.stop)
+        speak_into(self.line, microphone, self.config, lambda: self.muted, self.head, self.stop)
 
 
 def who_is_shown(options: StartOptions, store: Store) -> tuple[Subject, str]:

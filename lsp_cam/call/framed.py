@@ -19,14 +19,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from ..errors import CallError
-from .line import OnVoice, Traffic
+from .line import OnMotion, OnVoice, Traffic, unmoved
 from .opus import MAX_PACKET_BYTES
 from .passing import Message
 from .playout import Voiced
 
 LOG = logging.getLogger(__name__)
 MARK = b"LS"
-VOICE, TEXT, DATA, MORE, LOSS, BYE = range(6)
+VOICE, TEXT, DATA, MORE, LOSS, BYE, MOTION = range(7)
 """MORE is a part of a message that TEXT or DATA ends; LOSS tells the share of packets missed, of 255."""
 PART_BYTES = 240
 MAX_MESSAGE = 1 << 16
@@ -44,14 +44,17 @@ _SEQUENCES = 1 << 16
 class Framed:
     """An open line (see `Line`) that reads and writes two file descriptors; it closes them.
 
-    `on_voice` and `on_message` are called on the reader's thread, and must not wait.
+    `on_voice`, `on_message` and `on_motion` are called on the reader's thread, and must not wait.
     """
 
-    def __init__(self, reader: int, writer: int, on_voice: OnVoice, on_message: Callable[[Message], None]) -> None:
+    def __init__(
+        self, reader: int, writer: int, on_voice: OnVoice, on_message: Callable[[Message], None],
+        on_motion: OnMotion = unmoved,
+    ) -> None:  # fmt: skip
         self.traffic = Traffic()
         self.loss = 0.0
         self._reader, self._writer = reader, writer
-        self._on_voice, self._on_message = on_voice, on_message
+        self._on_voice, self._on_message, self._on_motion = on_voice, on_message, on_motion
         self._over = threading.Event()
         self._change = threading.Condition()
         self._speech: deque[bytes] = deque(maxlen=QUEUED)
@@ -84,6 +87,12 @@ class Framed:
             self.traffic.bytes_out += len(payload)
             self._speech.append(frame(VOICE, _VOICE.pack(self._sequence, timestamp) + payload))
             self._sequence = (self._sequence + 1) % _SEQUENCES
+            self._change.notify()
+
+    def move(self, packet: bytes) -> None:
+        with self._change:
+            self.traffic.moved(packet)
+            self._speech.append(frame(MOTION, packet))
             self._change.notify()
 
     def tell(self, message: Message) -> bool:
@@ -163,6 +172,8 @@ class Framed:
             self.traffic.packets_in += 1
             self.traffic.bytes_in += len(payload)
             self._on_voice(Voiced(sequence, timestamp, payload, time.monotonic()))
+        elif kind == MOTION:
+            self._on_motion(body)
         elif kind == LOSS and len(body) == 1:
             self.loss = body[0] / 255
         elif kind in (MORE, TEXT, DATA):

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 
 from ..errors import BundleError
-from ..subject import Subject
-from .passing import PIECE_BYTES, Offer, Settled, Tell, Want, hash_of, piece
+from ..subject import Subject, hash_of
+from .passing import PIECE_BYTES, Offer, Settled, Tell, Want, piece
 
 LOG = logging.getLogger(__name__)
 POLL_S = 0.1
@@ -41,11 +41,14 @@ class Giver:
 
     def run(self, stop: threading.Event) -> None:
         """Offer, and send, until `stop`."""
-        signature = self._subject.signature
+        signature, compacted = self._subject.signature, self._subject.manifest.compacted
         offer = Offer(
-            hash=self._hash, bytes=len(self._subject.text), signature=signature.decode() if signature else None
+            hash=self._hash,
+            bytes=len(self._subject.text),
+            signature=signature.decode() if signature else None,
+            whole=compacted.of if compacted else None,
         )
-        self._send(offer.model_dump_json(), stop)
+        self._send(offer.model_dump_json(exclude_none=True), stop)
         while not stop.is_set():
             try:
                 want = self._wants.get(timeout=POLL_S)

@@ -9,16 +9,25 @@ from typing import Protocol
 from .playout import Voiced
 
 OnVoice = Callable[[Voiced], None]
+OnMotion = Callable[[bytes], None]
+"""Takes packets of `motion`; must not wait."""
 
 
 @dataclass
 class Traffic:
-    """What went over a line, in packets and in bytes of speech, headers not counted."""
+    """What went over a line, in packets and in bytes of speech (and of motion), headers not counted."""
 
     packets_out: int = 0
     bytes_out: int = 0
     packets_in: int = 0
     bytes_in: int = 0
+    motion_packets_out: int = 0
+    motion_bytes_out: int = 0
+
+    def moved(self, packet: bytes) -> None:
+        """A packet of motion goes out."""
+        self.motion_packets_out += 1
+        self.motion_bytes_out += len(packet)
 
 
 class Line(Protocol):
@@ -40,6 +49,10 @@ class Line(Protocol):
         """Send a packet of speech whose first sample is at `timestamp` (48 kHz)."""
         ...
 
+    def move(self, packet: bytes) -> None:
+        """Send a packet of `motion` beside the speech; one that the line has no room for is lost."""
+        ...
+
     def tell(self, message: str | bytes) -> bool:
         """Send a message beside the speech; False where it should be tried again later."""
         ...
@@ -49,3 +62,7 @@ class Line(Protocol):
     def describe(self) -> str:
         """What it is, for people."""
         ...
+
+
+def unmoved(packet: bytes) -> None:
+    """For whoever does not look at heads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -13,12 +14,16 @@ QUEUED = 50
 
 
 class VoiceTrack(MediaStreamTrack):
-    """Packets of Opus, given out as they were put in; of too many the oldest goes."""
+    """Packets of Opus, given out as they were put in; of too many the oldest goes.
+
+    `on_sent` is told the timestamp of each when it is on its way.
+    """
 
     kind = "audio"
 
-    def __init__(self, time_base: Fraction) -> None:
+    def __init__(self, time_base: Fraction, on_sent: Callable[[int], None]) -> None:
         super().__init__()
+        self._on_sent, self._given = on_sent, -1
         self._queue: asyncio.Queue[Packet[Any]] = asyncio.Queue()
         self._time_base = time_base
 
@@ -31,5 +36,9 @@ class VoiceTrack(MediaStreamTrack):
         self._queue.put_nowait(packet)
 
     async def recv(self) -> Packet[Any]:
-        """The next packet, when there is one."""
-        return await self._queue.get()
+        """The next packet, when there is one. Whoever asks for it has sent the one before."""
+        if self._given >= 0:
+            self._on_sent(self._given)
+        packet = await self._queue.get()
+        self._given = packet.pts or 0
+        return packet

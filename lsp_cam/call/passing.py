@@ -6,7 +6,6 @@ helps. Pieces are asked for, so that whoever takes sets the pace and can go on w
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
 from collections.abc import Callable
@@ -35,12 +34,16 @@ class _Said(BaseModel):
 
 
 class Offer(_Said):
-    """A subject: `hash` and `bytes` of its manifest, and its signature file."""
+    """A subject: `hash` and `bytes` of its manifest, and its signature file.
+
+    `whole`: of a compact form, the hash of the manifest that it was made of.
+    """
 
     kind: Literal["offer"] = "offer"
     hash: Hash
     bytes: Annotated[int, Field(gt=0, le=MAX_MANIFEST_BYTES)]
     signature: Annotated[str, Field(max_length=MAX_SIGNATURE_BYTES)] | None = None
+    whole: Hash | None = None
 
 
 class Want(_Said):
@@ -95,8 +98,3 @@ def read_piece(message: bytes) -> tuple[str, int, bytes]:
         if not inflater.eof:
             raise CallError("The other side sent a piece of a wrong size.")
     return file.hex(), start, data
-
-
-def hash_of(data: bytes) -> str:
-    """SHA-256, as hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from ..errors import CallError, MissingExtra
 from ..folders import install_command
 from .consent import keep
-from .line import OnVoice, Traffic
+from .line import OnMotion, OnVoice, Traffic, unmoved
+from .motion import shifted
 from .opus import CLOCK_HZ, MAX_PACKET_BYTES
 from .playout import Voiced
 from .roaming import follow
@@ -28,9 +29,10 @@ T = TypeVar("T")
 CONNECT_S = 30.0
 ASK_S = 20.0
 CLOSE_S = 5.0
-CHANNEL = "lsp-cam"
+CHANNEL, MOTION_CHANNEL = "lsp-cam", "lsp-cam-motion"
 LOSS_EVERY_S = 1.0
 FULL_BYTES = 1 << 18
+MOTION_FULL_BYTES = 512
 
 Message = str | bytes
 
@@ -38,16 +40,22 @@ Message = str | bytes
 class Peer:
     """One call's connection. `offer` and then `accept`, or `answer`; then `connect`. Errors are CallErrors.
 
-    `on_voice` and `on_message` are called on the loop's thread, and must not wait.
+    `on_voice`, `on_message` and `on_motion` are called on the loop's thread, and must not wait.
     """
 
-    def __init__(self, on_voice: OnVoice, on_message: Callable[[Message], None], stun: str | None = None) -> None:
+    def __init__(
+        self, on_voice: OnVoice, on_message: Callable[[Message], None], stun: str | None = None,
+        on_motion: OnMotion = unmoved,
+    ) -> None:  # fmt: skip
         self.traffic = Traffic()
         self.loss = 0.0
-        self._on_voice, self._on_message = on_voice, on_message
+        self._on_voice, self._on_message, self._on_motion = on_voice, on_message, on_motion
         self._connected = threading.Event()
         self._over = threading.Event()
         self._channel: Any = None
+        self._origin: int | None = None  # of the times that the other side sees, by ours
+        self._own_motion: Any = None
+        self._far_motion: Any = None
         self._channel_open = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.new_event_loop()
@@ -95,6 +103,10 @@ class Peer:
             self.traffic.bytes_out += len(payload)
             self._loop.call_soon_threadsafe(self._voice.put, payload, timestamp)
 
+    def move(self, packet: bytes) -> None:
+        if self._connected.is_set() and self.is_open:
+            self._loop.call_soon_threadsafe(self._move, packet)
+
     def tell(self, message: Message) -> bool:
         """Send a message; False while so much waits to be sent that it should be tried again later."""
         channel = self._channel
@@ -127,8 +139,9 @@ class Peer:
 
         servers = [RTCIceServer(f"stun:{stun}")] if stun else []
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))  # none given, it would ask a stranger's
-        self._voice = VoiceTrack(fractions.Fraction(1, CLOCK_HZ))
+        self._voice = VoiceTrack(fractions.Fraction(1, CLOCK_HZ), self._sent)
         transceiver = self._pc.addTransceiver(self._voice)
+        self._sender: Any = transceiver.sender
         opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType.lower() == "audio/opus"]
         transceiver.setCodecPreferences(opus)
         self._pc.on("connectionstatechange", self._changed)
@@ -169,7 +182,11 @@ class Peer:
         receiver._handle_rtp_packet = heard
 
     def _adopt(self, channel: Any) -> None:
-        """The channel for messages, which the side that offers makes."""
+        """The channel for messages, which the side that offers makes, or that of the other side's motion."""
+        if channel.label == MOTION_CHANNEL and self._far_motion is None:
+            self._far_motion = channel
+            channel.on("message", lambda packet: self._on_motion(packet if isinstance(packet, bytes) else b""))
+            return
         if channel.label != CHANNEL or self._channel is not None:
             channel.close()
             return
@@ -178,6 +195,22 @@ class Peer:
         channel.on("message", self._on_message)
         if channel.readyState == "open":
             self._channel_open.set()
+
+    def _sent(self, timestamp: int) -> None:
+        """Speech of that time is on its way: aiortc adds a random number of its own to every time."""
+        if self._origin is None:
+            self._origin = self._sender._RTCRtpSender__rtp_timestamp - timestamp
+
+    def _move(self, packet: bytes) -> None:
+        """Over a channel that loses rather than waits; it is made when there is something to say."""
+        if self._origin is None:
+            return
+        if self._own_motion is None:
+            self._own_motion = self._pc.createDataChannel(MOTION_CHANNEL, ordered=False, maxRetransmits=0)
+        channel = self._own_motion
+        if channel.readyState == "open" and channel.bufferedAmount < MOTION_FULL_BYTES:
+            self.traffic.moved(packet)
+            channel.send(shifted(packet, self._origin))
 
     def _changed(self) -> None:
         state = self._pc.connectionState

@@ -21,6 +21,7 @@ from ..daemon.voice import TAPS, read_between
 from ..devices.base import BLOCK_SAMPLES
 from ..errors import CallError
 from ..packets import SAMPLE_RATE_HZ, Float32
+from .head import FarHead
 from .opus import STEP_SAMPLES, TICKS, OpusDecoder, samples_in
 
 LOG = logging.getLogger(__name__)
@@ -58,10 +59,14 @@ class Voiced:
 
 
 class Playout:
-    """`hear` takes packets, in any order; `next` gives 10 ms of speech every 10 ms. Any threads."""
+    """`hear` takes packets, in any order; `next` gives 10 ms of speech every 10 ms. Any threads.
+
+    `head`: what comes of the speaker's head beside the speech.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.head = FarHead()
         self.refused = 0
         self.late = 0
         self.lost = 0
@@ -130,6 +135,19 @@ class Playout:
             if abs(behind_s) > LEAP_S:
                 return self._leap(due)
             return self._read(behind_s)
+
+    def after(self, timestamp: int) -> int | None:
+        """How many samples after the one that is read next `timestamp` is; None for one far from all that was said.
+
+        0 before the first word, when there is nothing to be in step with.
+        """
+        with self._lock:
+            if self._newest is None or self._place is None:
+                return 0
+            ahead = _ahead(timestamp, self._newest[0])
+            if abs(ahead) > STRANGE_S * SAMPLE_RATE_HZ:
+                return None
+            return self._newest[1] + ahead - int(self._place)
 
     def _read(self, behind_s: float) -> Float32:
         assert self._place is not None
@@ -221,7 +239,7 @@ class Playout:
             self._newest = (timestamp, 0)
             return 0
         last, sample = self._newest
-        ahead = ((timestamp - last + (1 << 31)) % (1 << 32) - (1 << 31)) // TICKS
+        ahead = _ahead(timestamp, last)
         if abs(ahead) > STRANGE_S * SAMPLE_RATE_HZ:
             self._strange += 1
             if self._strange >= BELIEVED_AFTER:
@@ -232,3 +250,8 @@ class Playout:
         if ahead > 0:
             self._newest = (timestamp, start)
         return start - start % STEP_SAMPLES
+
+
+def _ahead(timestamp: int, last: int) -> int:
+    """How many samples `timestamp` (32 bits) is after `last`."""
+    return ((timestamp - last + (1 << 31)) % (1 << 32) - (1 << 31)) // TICKS

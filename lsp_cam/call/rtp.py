@@ -1,7 +1,7 @@
 """Plain RTP over UDP (RFC 3550; Opus as in RFC 7587): for a network of one's own, and for scripts.
 
 Nothing is encrypted, and whoever can send to the port can speak. There is no channel for messages, hence no portrait
-travels, and nobody tells what was lost.
+travels, and nobody tells what was lost. Where a head is travels beside the speech, as a payload type of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..errors import CallError, UsageError
 from .codes import OPUS_TYPE
-from .line import OnVoice, Traffic
+from .line import OnMotion, OnVoice, Traffic, unmoved
 from .opus import MAX_PACKET_BYTES
 from .playout import Voiced
 
@@ -26,7 +26,9 @@ PORT = 5004
 POLL_S = 0.1
 SILENT_S = 30.0
 _HEAD = struct.Struct(">BBHII")
-_VERSION, _DYNAMIC = 2, range(96, 128)
+_VERSION, _DYNAMIC = 2, range(96, 127)
+MOTION_TYPE = 127
+"""The payload type of packets of `motion`, a stream of its own; speech is what has another dynamic one."""
 _MAX_DATAGRAM = 2048
 
 Place = tuple[str, int]
@@ -38,15 +40,16 @@ class Rtp:
     Only who sent first is heard. It ends half a minute after their last packet. CallError if the port cannot be used.
     """
 
-    def __init__(self, on_voice: OnVoice, bound: Place, to: Place | None = None) -> None:
+    def __init__(self, on_voice: OnVoice, bound: Place, to: Place | None = None, on_motion: OnMotion = unmoved) -> None:
         self.traffic = Traffic()
         self.loss = 0.0
-        self._on_voice, self._to = on_voice, to
+        self._on_voice, self._on_motion, self._to = on_voice, on_motion, to
         self._over = threading.Event()
         self._heard_s: float | None = None
         self._source: int | None = None  # who is heard, by number and by address
         self._from: Place | None = None
         self._sequence, self._own_source = secrets.randbelow(1 << 16), secrets.randbelow(1 << 32)
+        self._motions = 0
         self._socket = _bound(bound, to)
         self._socket.settimeout(POLL_S)
         self.port = int(self._socket.getsockname()[1])
@@ -68,10 +71,20 @@ class Rtp:
             return
         self.traffic.packets_out += 1
         self.traffic.bytes_out += len(payload)
-        head = _HEAD.pack(_VERSION << 6, OPUS_TYPE, self._sequence, timestamp, self._own_source)
+        self._put(_HEAD.pack(_VERSION << 6, OPUS_TYPE, self._sequence, timestamp, self._own_source) + payload)
         self._sequence = (self._sequence + 1) % (1 << 16)
+
+    def move(self, packet: bytes) -> None:
+        if self._to is None or not self.is_open:
+            return
+        self.traffic.moved(packet)
+        self._motions = (self._motions + 1) % (1 << 16)
+        self._put(_HEAD.pack(_VERSION << 6, MOTION_TYPE, self._motions, 0, self._own_source ^ 1) + packet)
+
+    def _put(self, datagram: bytes) -> None:
+        assert self._to is not None
         try:
-            self._socket.sendto(head + payload, self._to)
+            self._socket.sendto(datagram, self._to)
         except OSError as error:  # no route just now
             LOG.info("a packet could not be sent: %s", error)
 
@@ -94,6 +107,10 @@ class Rtp:
             try:
                 datagram, sender = self._socket.recvfrom(_MAX_DATAGRAM)
             except OSError:  # nothing came, or what was sent did not arrive
+                continue
+            if datagram[1:2] == bytes([MOTION_TYPE]) and datagram[:1] == bytes([_VERSION << 6]):
+                if sender[:2] == self._from:  # who speaks
+                    self._on_motion(datagram[_HEAD.size :])
                 continue
             found = read_packet(datagram)
             if found is None or (self._heard_s is not None and (self._source, self._from) != (found[0], sender[:2])):

@@ -17,10 +17,10 @@ from pathlib import Path
 from ..atomic import translated
 from ..errors import BundleError, CallError, LspCamError, SubjectError, UsageError
 from ..store import Store
-from ..subject import MANIFEST, Manifest, Subject, parse_manifest
+from ..subject import MANIFEST, Manifest, Subject, hash_of, parse_manifest
 from ..trust.consent import check_consent
 from ..trust.signing import SIGNATURE, check_signature
-from .passing import MAX_PORTRAIT_BYTES, PIECE_BYTES, WINDOW_BYTES, Offer, Settled, Tell, Want, hash_of, read_piece
+from .passing import MAX_PORTRAIT_BYTES, PIECE_BYTES, WINDOW_BYTES, Offer, Settled, Tell, Want, read_piece
 
 LOG = logging.getLogger(__name__)
 POLL_S = 0.1
@@ -45,6 +45,7 @@ class Proposal:
             *self.manifest.consent.lines(),
             ("licence", self.manifest.licence),
             ("signed by", self.signer or "nobody"),
+            *([self.manifest.compacted.line()] if self.manifest.compacted else []),
             ("to fetch", f"{self.missing_bytes / 1e6:.1f} MB"),
         ]
 
@@ -93,7 +94,7 @@ class Taker:
             except queue.Empty:
                 continue
             try:
-                self._show(self._find(offer.hash) or self._take(offer))
+                self._show(self._find(offer.hash) or self._find(offer.whole) or self._take(offer))
                 settled = Settled(taken=True)
             except LspCamError as error:
                 if stop.is_set():
@@ -103,7 +104,7 @@ class Taker:
                 settled = Settled(taken=False, why="refused")
             self._tell(settled.model_dump_json())
 
-    def _find(self, manifest: str) -> Subject | None:
+    def _find(self, manifest: str | None) -> Subject | None:
         """The subject whose manifest has that hash, if it is here already."""
         return next((s for s in self._store.subjects() if hash_of(s.text) == manifest), None)
 

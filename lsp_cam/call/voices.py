@@ -11,6 +11,7 @@ from ..devices.base import BLOCK_SAMPLES, AudioBlock, AudioSource, Closing, Sour
 from ..devices.pace import Pacer
 from ..packets import SAMPLE_RATE_HZ, Float32
 from .gate import NoiseGate
+from .head import OwnHead
 from .line import Line
 from .opus import PAUSE_BYTES, TICKS, Config, OpusEncoder
 from .playout import Playout
@@ -58,18 +59,21 @@ class FarVoice(Closing):
         if due is None or self._closed:
             return None
         self._now_s = due.captured_s
-        return AudioBlock(self._playout.next(due.captured_s), due.captured_s, due.skipped_samples > 0)
+        poses = self._playout.head.take(self._playout.after)
+        speech = self._playout.next(due.captured_s)
+        return AudioBlock(speech, due.captured_s, due.skipped_samples > 0, poses)
 
     def close(self) -> None:
         self._closed = True
 
 
 def speak_into(
-    line: Line, source: AudioSource, config: Config, is_muted: Callable[[], bool], stop: threading.Event
+    line: Line, source: AudioSource, config: Config, is_muted: Callable[[], bool], head: OwnHead, stop: threading.Event
 ) -> None:
     """Pack what the microphone hears and send it, until the line, the microphone or the call ends.
 
-    Timestamps count the microphone's samples, those that it lost among them. Pauses are not sent.
+    Timestamps count the microphone's samples, those that it lost among them. Pauses are not sent. `head`: our own,
+    told of beside the speech while it is steered.
     """
     encoder, gate = OpusEncoder(config), NoiseGate()
     pending = np.zeros(0, np.float32)
@@ -92,6 +96,8 @@ def speak_into(
             frame, pending = pending[: config.frame_samples], pending[config.frame_samples :]
             _send(line, encoder, gate.pass_on(frame), at)
             at += config.frame_samples
+            for packet in head.until(at):
+                line.move(packet)
 
 
 def _send(line: Line, encoder: OpusEncoder, frame: Float32, at: int) -> None:

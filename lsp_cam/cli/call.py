@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ from .daemon import print_started
 
 if TYPE_CHECKING:
     from ..call.exchange import Exchange
+    from ..call.head import OwnHead
     from ..call.line import Line
     from ..call.peer import Peer
     from ..call.playout import Playout
@@ -34,6 +36,13 @@ Bitrate = Annotated[int, typer.Option(help="Bits per second of your voice, 6000 
 Stun = Annotated[str | None, typer.Option(help="HOST:PORT of a STUN server: needed from one network to another.")]
 Qr = Annotated[bool, typer.Option("--qr/--no-qr", help="Show the code as a picture, too.")]
 Send = Annotated[str | None, typer.Option(help="Your portrait: a subject that is sent to the other side, once.")]
+Whole = Annotated[bool, typer.Option("--whole", help="Send your portrait as it is, not its compact form.")]
+Track = Annotated[
+    Path | None,
+    typer.Option(
+        "--pose-track", help="Your head's motion at the other side: .npy, .npz or .csv of yaw,pitch,roll,x,y,z."
+    ),
+]
 Accept = Annotated[bool, typer.Option("--accept", help="Take the other side's portrait without asking.")]
 Right = Annotated[bool, typer.Option(WAIVER, help="Show somebody whose consent the bundle lacks: you answer.")]
 
@@ -58,20 +67,23 @@ def listen(
     stun: Stun = None,
     qr: Qr = True,
     send: Send = None,
+    whole: Whole = False,
     accept: Accept = False,
     right: Right = False,
+    pose_track: Track = None,
 ) -> None:
     """Wait for somebody to call."""
     from ..call.address import Address, check_server
     from ..call.meeting import listen_at, listen_by_hand
 
     options = _options(subject, mic, camera, speaker, right)
-    wishes = _wishes(send, accept, right)
+    head = _head(pose_track)
+    wishes = _wishes(send, whole, accept, right)
     if via == STDIO:
-        _over_stdio(options, bitrate, wishes)
+        _over_stdio(options, bitrate, wishes, head)
         return
     if via and via.startswith(RTP):
-        _over_rtp(via, False, options, bitrate, wishes)
+        _over_rtp(via, False, options, bitrate, wishes, head)
         return
     address = Address(check_server(via)) if via else None
     with _line(stun) as (peer, playout, stop, exchange):
@@ -79,7 +91,7 @@ def listen(
             listen_by_hand(peer, lambda code: _show(code, "Send this code to the other side:", qr), _ask)
         else:
             listen_at(peer, address, lambda a: _show(a, "Send this address to the other side:", qr), stop)
-        _converse(peer, playout, options, bitrate, stop, exchange, wishes)
+        _converse(peer, playout, options, bitrate, stop, exchange, wishes, head)
 
 
 def dial(
@@ -94,8 +106,10 @@ def dial(
     stun: Stun = None,
     qr: Qr = True,
     send: Send = None,
+    whole: Whole = False,
     accept: Accept = False,
     right: Right = False,
+    pose_track: Track = None,
 ) -> None:
     """Call whoever listens."""
     from ..call.address import read_address
@@ -103,12 +117,13 @@ def dial(
     from ..call.meeting import dial_at, dial_by_hand, is_code
 
     options = _options(subject, mic, camera, speaker, right)
-    wishes = _wishes(send, accept, right)
+    head = _head(pose_track)
+    wishes = _wishes(send, whole, accept, right)
     if address == STDIO:
-        _over_stdio(options, bitrate, wishes)
+        _over_stdio(options, bitrate, wishes, head)
         return
     if address.startswith(RTP):
-        _over_rtp(address, True, options, bitrate, wishes)
+        _over_rtp(address, True, options, bitrate, wishes, head)
         return
     by_hand = is_code(address)
     if by_hand:
@@ -119,7 +134,7 @@ def dial(
             dial_by_hand(peer, address, lambda code: _show(code, "Send this code back:", qr))
         else:
             dial_at(peer, place)
-        _converse(peer, playout, options, bitrate, stop, exchange, wishes)
+        _converse(peer, playout, options, bitrate, stop, exchange, wishes, head)
 
 
 def serve(
@@ -155,14 +170,14 @@ def _line(stun: str | None) -> Iterator[tuple[Peer, Playout, threading.Event, Ex
     from ..call.playout import Playout
 
     playout, exchange = Playout(), Exchange()
-    peer = Peer(playout.hear, exchange.hear, stun)
+    peer = Peer(playout.hear, exchange.hear, stun, playout.head.hear)
     try:
         yield peer, playout, threading.Event(), exchange
     finally:
         peer.close()
 
 
-def _over_stdio(options: StartOptions, bitrate: int, wishes: Wishes) -> None:
+def _over_stdio(options: StartOptions, bitrate: int, wishes: Wishes, head: OwnHead) -> None:
     """A call over standard input and output; what is printed goes to standard error, and nobody can be asked."""
     from ..call.exchange import Exchange
     from ..call.framed import Framed
@@ -177,16 +192,16 @@ def _over_stdio(options: StartOptions, bitrate: int, wishes: Wishes) -> None:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     playout, exchange, stop = Playout(), Exchange(), threading.Event()
-    line = Framed(reader, writer, playout.hear, exchange.hear)
+    line = Framed(reader, writer, playout.hear, exchange.hear, playout.head.hear)
     try:
         with stopping_on_signals(stop):
             line.connect(stop)
-        _converse(line, playout, options, bitrate, stop, exchange, wishes)
+        _converse(line, playout, options, bitrate, stop, exchange, wishes, head)
     finally:
         line.close()
 
 
-def _over_rtp(place: str, calls: bool, options: StartOptions, bitrate: int, wishes: Wishes) -> None:
+def _over_rtp(place: str, calls: bool, options: StartOptions, bitrate: int, wishes: Wishes, head: OwnHead) -> None:
     """A call in plain RTP: to `place` (`calls`), or with whoever speaks to it first."""
     from ..call.exchange import Exchange
     from ..call.playout import Playout
@@ -196,28 +211,42 @@ def _over_rtp(place: str, calls: bool, options: StartOptions, bitrate: int, wish
     if wishes.ours is not None:
         raise UsageError("Plain RTP carries speech alone: leave --send out, or call by a code.")
     playout, stop, where = Playout(), threading.Event(), read_place(place)
-    line = Rtp(playout.hear, ("", 0) if calls else where, where if calls else None)
+    line = Rtp(playout.hear, ("", 0) if calls else where, where if calls else None, playout.head.hear)
     try:
         if not calls:
             print_line(f"Waiting for speech at port {line.port}. This is not encrypted: whoever reaches it can speak.")
         with stopping_on_signals(stop):
             line.connect(stop)
-        _converse(line, playout, options, bitrate, stop, Exchange(), wishes)
+        _converse(line, playout, options, bitrate, stop, Exchange(), wishes, head)
     finally:
         line.close()
 
 
-def _wishes(send: str | None, accept: bool, right: bool) -> Wishes:
+def _wishes(send: str | None, whole: bool, accept: bool, right: bool) -> Wishes:
     """What becomes of the two portraits; a refusal to send ours comes before anybody is called."""
     from ..call.portraits import Wishes
+    from ..compact.kept import for_calls
     from ..store import Store
     from ..trust.permission import permit
 
-    ours = Store().get(send) if send else None
+    store = Store()
+    ours = store.get(send) if send else None
     if ours is not None:
         permit(ours, "call", waived=right)
         ours.verify()
+        ours = ours if whole else for_calls(ours, store, print_line)
     return Wishes(ours, (lambda proposal: True) if accept else _agree, print_line, right)
+
+
+def _head(pose_track: Path | None) -> OwnHead:
+    """Our head, led by a track from the first word on if there is one."""
+    from ..call.head import OwnHead
+    from ..stages.steer import Steering, read_track
+
+    head = OwnHead()
+    if pose_track is not None:
+        head.steer(Steering("track", track=read_track(pose_track)))
+    return head
 
 
 def _agree(proposal: Proposal) -> bool:
@@ -232,7 +261,7 @@ def _agree(proposal: Proposal) -> bool:
 
 def _converse(
     line: Line, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event, exchange: Exchange,
-    wishes: Wishes,
+    wishes: Wishes, head: OwnHead,
 ) -> None:  # fmt: skip
     """The call, until one side hangs up."""
     from ..call.conversation import Conversation
@@ -251,7 +280,7 @@ def _converse(
         for notice in notices:
             print_line(notice, "yellow")
         portraits = passing(exchange, line.tell, wishes)
-        call = Conversation(line, playout, open_microphone, stop, Config(bitrate), portraits)
+        call = Conversation(line, playout, open_microphone, stop, Config(bitrate), portraits, head=head)
         print_line(f"Connected ({line.describe()}). Hang up with Ctrl-C.", "bold green")
         try:
             call.begin()

@@ -13,7 +13,7 @@ from .create import create
 from .faces import faces
 
 if TYPE_CHECKING:
-    from ..store import Installed
+    from ..store import Installed, Store
     from ..subject import Subject
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The subject's name, as `subject list` shows it.")]
@@ -87,6 +87,7 @@ def show(name: Name, as_json: Json = False) -> None:
         ("title", manifest.title),
         *manifest.consent.lines(),
         ("signed by", subject.signer or "nobody"),
+        *([manifest.compacted.line()] if manifest.compacted else []),
         ("licence", manifest.licence),
         ("provenance", manifest.provenance),
         ("created", manifest.created),
@@ -126,15 +127,40 @@ def install(
 
 
 def export(
-    name: Name, file: Annotated[Path, typer.Argument(metavar="FILE", help="The .lspcam archive to write.")]
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .lspcam archive to write.")],
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Its compact form: rounded numbers, for thin lines.")
+    ] = False,
+    limit_mb: Annotated[int, typer.Option(min=1, max=2000, help="What the compact form takes at most.")] = 12,
 ) -> None:
     """Write a subject as an archive."""
     from rich.filesize import decimal
 
     from ..store import Store
 
-    Store().export(name, file)
+    store = Store()
+    if compact:
+        _export_compact(store, name, file, limit_mb)
+    else:
+        store.export(name, file)
     print_line(f"{file}: {decimal(file.stat().st_size)}. To install it elsewhere: lsp-cam subject install {file.name}")
+
+
+def _export_compact(store: Store, name: str, file: Path, limit_mb: int) -> None:
+    """Make the compact form, say what it costs, and write it."""
+    import tempfile
+
+    from ..archive import check_target, pack
+    from ..backends.choose import open_engine
+    from ..compact.making import compact
+
+    check_target(file, name)
+    with tempfile.TemporaryDirectory() as work:
+        made = compact(store.get(name), Path(work) / name, limit_mb, open_engine("onnxruntime"))
+        pack(made, file)
+    heading, told = made.manifest.compacted.line() if made.manifest.compacted else ("", "")
+    print_line(f"{heading}: {told}")
 
 
 def sign(name: Name) -> None:

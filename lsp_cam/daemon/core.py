@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..devices.backdrop import Backdrop
 from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
@@ -38,6 +39,22 @@ HANDOVER_S = 10.0
 LAST_WORDS_S = 5.0
 REMEMBERED_S = 60.0  # for so long is speech that was lost worth a warning
 UNTIL_SEEN_S = 0.09  # what rendering and the camera's clock add, as a rule; measured as soon as pictures go out
+
+
+class Head(Protocol):
+    """A head that is steered."""
+
+    @property
+    def steering(self) -> Steering: ...
+
+    @property
+    def head(self) -> tuple[float, ...] | None:
+        """Where it is, as a row of a track."""
+        ...
+
+    def steer(self, steering: Steering) -> None:
+        """Put it under `steering`. Raises UsageError."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,8 @@ class Daemon:
         self.loading: str | None = None
         self.on_mute: Callable[[bool], None] | None = None
         """Where set, muting means somebody else than the portrait."""
+        self.own_head: Head | None = None
+        """Where set, steering moves this head, which is seen somewhere else than here."""
         self._muted = False
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
@@ -195,10 +214,23 @@ class Daemon:
             self._switching.release()
 
     def steer(self, steering: Steering) -> None:
-        """Put the head under `steering`."""
+        """Put the head (in a call: our own, which the other side sees) under `steering`."""
+        if self.own_head is not None:
+            self.own_head.steer(steering)
+            return
         self.listener.steer(steering)
         if self.memory is not None:
             self.memory.keep(self.subject, steering=steering)
+
+    @property
+    def steering(self) -> Steering:
+        """What moves the head that `steer` steers."""
+        return (self.own_head or self.listener).steering
+
+    @property
+    def head(self) -> tuple[float, ...] | None:
+        """Where that head is; None before it moved."""
+        return (self.own_head or self.listener.show).head
 
     def behave(self, manner: Manner) -> None:
         """Let the subject do things in `manner`."""
@@ -208,6 +240,8 @@ class Daemon:
 
     def reset(self) -> None:
         """The subject as it was made, its head moved by the speech, and nothing else remembered of it."""
+        if self.own_head is not None:
+            self.own_head.steer(Steering())
         self.listener.steer(Steering())
         self.listener.behave(AS_MADE)
         if self.memory is not None:

@@ -6,12 +6,15 @@ import math
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from ..devices.base import AudioBlock, AudioSource
-from ..packets import AS_MADE, LandmarkFrame, Manner
+from ..packets import AS_MADE, MOTION_FPS, SAMPLE_RATE_HZ, LandmarkFrame, Manner, PoseKey
+from ..stages.guide import MAX_KEYS
 from ..stages.steer import Steering
 from .clock import AudioClock
 from .memory import AS_EVER, Liking
@@ -64,6 +67,7 @@ class Listener:
         self._incoming: tuple[Show, Liking] | None = None
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._powers = Ring(30)
+        self._keys: deque[PoseKey] = deque(maxlen=MAX_KEYS)  # for who takes over
 
     @property
     def level_dbfs(self) -> float:
@@ -92,12 +96,15 @@ class Listener:
         heard = np.clip(np.nan_to_num(block.samples, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
         self._powers.add(float(np.square(heard).mean()))
         samples = np.zeros_like(heard) if self.muted else heard
+        began = self.history.end
         self.history.add(samples)
         if self.recording is not None:
             self.recording.hear(samples)
         self.clock.heard(self.history.end, block.captured_s, block.gap)
         while not self._requests.empty():
             self._requests.get()()
+        for key in block.poses:
+            self._follow(replace(key, at=(began + key.at) * MOTION_FPS // SAMPLE_RATE_HZ))
         if self._incoming is not None and self._incoming[0].heard <= self.history.end:
             frames = self._change(*self._incoming)
         else:
@@ -108,11 +115,17 @@ class Listener:
         """The speech is over: show what was held back for more of it."""
         self._announce(self.show.finish())
 
+    def _follow(self, key: PoseKey) -> None:
+        self._keys.append(key)
+        self.show.follow(key)
+
     def _change(self, show: Show, liking: Liking) -> list[LandmarkFrame]:
         shown = self.show.last_frame
         self.steering, self.manner = liking.steering or self.steering, liking.manner
         show.steer(self.steering)
         show.behave(self.manner)
+        for key in self._keys:
+            show.follow(key)
         self.show, self._incoming = show, None
         frames = [f for f in show.hear(self.history.since(show.heard)) if f.frame > shown]
         show.on_air.set()

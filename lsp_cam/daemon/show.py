@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..packets import MOTION_FPS, SAMPLE_RATE_HZ, AudioChunk, Float32, LandmarkFrame, Manner, UInt8
+from ..packets import MOTION_FPS, SAMPLE_RATE_HZ, AudioChunk, Float32, LandmarkFrame, Manner, PoseKey, UInt8
 from ..pipeline import MotionState, Pipeline
 from ..stages.steer import Steering
 from .delays import Made
@@ -108,6 +108,10 @@ class Show:
     def steer(self, steering: Steering) -> None:
         """Put the head under `steering` from the next frame on."""
         self.state = self.pipeline.steer(self.state, steering)
+
+    def follow(self, key: PoseKey) -> None:
+        """Let the head be led by `key`, too, whose frame is in the daemon's count."""
+        self.state = self.pipeline.follow(self.state, replace(key, at=key.at - self.first_frame))
 
     def behave(self, manner: Manner) -> None:
         """Do things in this manner from the next frame on."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from ..packets import SAMPLE_RATE_HZ, Float32, UInt8
+from ..packets import SAMPLE_RATE_HZ, Float32, PoseKey, UInt8
 
 BLOCK_S = 0.01
 BLOCK_SAMPLES = round(BLOCK_S * SAMPLE_RATE_HZ)
@@ -30,12 +30,14 @@ class AudioBlock:
 
     `captured_s` is when the last of them was captured. Blocks follow one another without a gap in audio
     time, unless `gap` is set: then sound between the last block and this one is missing (the reader was late, or the
-    device had an overflow), and only `captured_s` tells how much.
+    device had an overflow), and only `captured_s` tells how much. `poses`: what came with the speech of the
+    speaker's head.
     """
 
     samples: Float32
     captured_s: float
     gap: bool = False
+    poses: tuple[PoseKey, ...] = ()
 
 
 class AudioSource(Protocol):

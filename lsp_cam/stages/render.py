@@ -117,7 +117,7 @@ def read_candidates(subject: Subject, size: int) -> Float32:
     """The bundle's candidate images side by side in the channels: (1, 12, size, size) RGB in -1..1."""
     channels = []
     for index in range(CANDIDATES):
-        names = [f"candidates/{index}.{kind}" for kind in ("png", "jpg") if subject.has(f"candidates/{index}.{kind}")]
+        names = [n for n in (f"candidates/{index}.{kind}" for kind in ("png", "jpg", "webp")) if subject.has(n)]
         if not names:
             raise BundleError(f"{subject.name}: the bundle has no candidates/{index}.png. Install the bundle again.")
         picture = decode_square(subject.read(names[0]), size, f"{subject.name}: {names[0]}")

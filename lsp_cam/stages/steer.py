@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile
@@ -13,8 +13,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..errors import UsageError
-from ..packets import AS_MADE, Float32, HeadFrame, Manner, MotionFrame
+from ..packets import AS_MADE, Float32, HeadFrame, Manner, MotionFrame, PoseKey
 from ..subject import Subject
+from .guide import Guide
 from .head import LiveHead
 from .smoothing import Float64
 
@@ -71,7 +72,8 @@ class Steering:
 class SteerState:
     """Who steers, the pose (6,) shown last, and the transition under way: what is still to be taken back
     (`offset` (6,)) of the jump that was due `age` frames ago. `played` counts rows of the track; `held` (6,) is where
-    the head is kept. `manner` is on its way to `wanted`."""
+    the head is kept. `manner` is on its way to `wanted`. `guide`: poses from elsewhere, which go before `steering`
+    while there are any (`guided`)."""
 
     steering: Steering
     last: Float64 | None = None
@@ -82,6 +84,8 @@ class SteerState:
     held: Float64 | None = None
     manner: Manner = AS_MADE
     wanted: Manner = AS_MADE
+    guide: Guide = field(default_factory=Guide)
+    guided: bool = False
 
 
 class SteerStage:
@@ -101,6 +105,11 @@ class SteerStage:
         """The state with the head under `steering` from the next frame on."""
         return replace(state, steering=steering, turned=True, played=0, held=state.last)
 
+    def follow(self, state: SteerState, key: PoseKey) -> SteerState:
+        """The state with the head led by `key`, too, which may be past already; its row is finite and within bounds."""
+        late = state.guide.add(key)
+        return replace(state, turned=state.turned or late)
+
     def behave(self, state: SteerState, manner: Manner) -> SteerState:
         """The state with `manner` from now on; it eases in as a new pose does."""
         return replace(state, wanted=manner)
@@ -114,19 +123,27 @@ class SteerStage:
         return tuple(float(value) for value in row)
 
     def step(self, x: MotionFrame, state: SteerState) -> tuple[list[MotionFrame], SteerState]:
-        target = self._target(x.head.pose.astype(np.float64), state)
-        if state.turned and state.last is not None:
-            state.offset, state.age = state.last - target, 0
-        state.turned = False
-        untouched = state.offset is None and state.steering.mode == "auto" and not state.steering.mirror
-        pose = target + self._remaining(state)
-        state.last = pose
+        pose = self.pose(x.head.frame, x.head.pose.astype(np.float64), state)
+        steered = state.steering.mode != "auto" or state.steering.mirror or state.guided
+        untouched = state.offset is None and not steered
         if state.manner != state.wanted:
             state.manner = _nearer(state.manner, state.wanted)
         if untouched and state.manner == AS_MADE:
             return [x], state
         head = x.head if untouched else HeadFrame(x.head.frame, pose.astype(np.float32))
         return [replace(x, head=head, manner=state.manner)], state
+
+    def pose(self, frame: int, spoken: Float64, state: SteerState) -> Float64:
+        """The head's pose (6,) at `frame`, where the speech alone would make it `spoken`; moves `state` on."""
+        row = state.guide.row_at(frame)
+        if (row is not None) != state.guided:
+            state.guided, state.turned = row is not None, True
+        target = self._target(spoken, state) if row is None else self._viewed(np.array(row))
+        if state.turned and state.last is not None:
+            state.offset, state.age = state.last - target, 0
+        state.turned = False
+        state.last = target + self._remaining(state)
+        return state.last
 
     def flush(self, state: SteerState) -> tuple[list[MotionFrame], SteerState]:
         return [], state

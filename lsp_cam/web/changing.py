@@ -68,7 +68,7 @@ def changing(daemon: Daemon, url: str) -> APIRouter:
 def _add_steering(api: APIRouter, daemon: Daemon) -> None:
     @api.post("/pose")
     def pose(request: PoseRequest) -> dict[str, str]:
-        """Steer the head; a fixed pose is remembered for this subject."""
+        """Steer the head; a fixed pose is remembered for this subject. In a call: one's own, at the other side."""
         daemon.steer(request.steering())
         return {"mode": request.mode}
 

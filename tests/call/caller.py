@@ -4,7 +4,8 @@
 
 It is what `lsp-cam call` runs, its daemon and control interface with it; but the microphone is a file, and what the
 camera and the loudspeaker get is written down with the time. It speaks JSON by lines: a code each way, then an answer
-to every "stats", until "end".
+to every "stats", to every {"pose": fields of Steering} (our own head's), and to every {"junk": count} (in place of
+poses), until "end".
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,13 +43,14 @@ from lsp_cam.daemon.show import Due
 from lsp_cam.devices.base import BLOCK_SAMPLES, AudioBlock
 from lsp_cam.devices.null import ListVoice, NullSink
 from lsp_cam.devices.wavfile import FileSource
-from lsp_cam.packets import SAMPLE_RATE_HZ, Float32, UInt8
+from lsp_cam.packets import MOTION_FPS, SAMPLE_RATE_HZ, Float32, UInt8, frame_start_sample
 from lsp_cam.stages.landmarks import LIPS
 from lsp_cam.stages.steer import Steering
 from lsp_cam.store import Store
 from lsp_cam.web.host import Host
 
 SOUND = np.dtype([("at_s", "<f8"), ("samples", "<i2", BLOCK_SAMPLES)])
+TURNED = np.dtype([("at_s", "<f8"), ("yaw_deg", "<f8")])
 SEEN = np.dtype([("at_s", "<f8"), ("frame", "<i8"), ("lips", "<f4", (len(LIPS), 2))])
 KEPT_FRAMES = 600
 
@@ -77,14 +81,14 @@ class Ear(ListVoice):
 
 
 class Noted(DuePictures[Due]):
-    """Notes the lips of every picture that becomes due, and hands it on."""
+    """Has every picture noted that becomes due, and hands it on."""
 
-    def __init__(self, due: DuePictures[Due], lips: dict[int, Float32]) -> None:
+    def __init__(self, due: DuePictures[Due], note: Callable[[Due], None]) -> None:
         super().__init__()
-        self._due, self._lips = due, lips
+        self._due, self._note = due, note
 
     def put(self, picture: Due) -> None:
-        self._lips[picture.landmarks.frame] = picture.landmarks.points[list(LIPS)]
+        self._note(picture)
         self._due.put(picture)
 
 
@@ -93,15 +97,23 @@ class Eye(NullSink):
 
     daemon: Daemon | None = None
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, turned: RawIOBase) -> None:
         super().__init__()
-        self._file = file
+        self._file, self._turned = file, turned
         self._lips: dict[int, Float32] = {}
         self._last: int | None = None
 
     def follow(self, daemon: Daemon) -> None:
-        daemon.listener.due = Noted(daemon.due, self._lips)
+        daemon.listener.due = Noted(daemon.due, lambda picture: self._note(picture, daemon))
         self.daemon = daemon
+
+    def _note(self, picture: Due, daemon: Daemon) -> None:
+        """Its lips, and, where the head is steered, when it was heard and how far the head has turned."""
+        frame, head = picture.landmarks.frame, daemon.listener.show.head
+        self._lips[frame] = picture.landmarks.points[list(LIPS)]
+        heard_s = daemon.clock.time_of(frame_start_sample(frame))
+        if heard_s is not None and head is not None:
+            self._turned.write(struct.pack("<dd", heard_s, head[0]))
 
     def send(self, rgb: UInt8) -> None:
         super().send(rgb)
@@ -145,16 +157,18 @@ def main() -> None:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--skew", type=float, default=0.0, help="how much faster the sound card runs than the clock")
     parser.add_argument("--bitrate", type=int, default=Config.bitrate_bps)
+    parser.add_argument("--free", action="store_true", help="the speech moves the head; else it is held")
     args = parser.parse_args()
     args.record.mkdir(parents=True)
     open_log()
     stop, playout, exchange = threading.Event(), Playout(), Exchange()
-    peer = Peer(playout.hear, exchange.hear)
+    peer = Peer(playout.hear, exchange.hear, None, playout.head.hear)
     microphone = Microphone(np.load(args.speech), speed=1 + args.skew)
     call = Conversation(peer, playout, lambda: microphone, stop, Config(args.bitrate))
     with ExitStack() as files:
         heard, seen, arrived = (files.enter_context((args.record / n).open("wb")) for n in ("heard", "seen", "arrived"))
-        eye, ear = Eye(seen), Ear(heard, args.skew)
+        turned = files.enter_context((args.record / "turned").open("wb", buffering=0))  # it fills slowly
+        eye, ear = Eye(seen, turned), Ear(heard, args.skew)
 
         def cast(options: StartOptions, store: Store) -> Cast:
             found = call.cast(options, store)
@@ -162,10 +176,11 @@ def main() -> None:
             voice.file = arrived
 
             def begun(daemon: Daemon) -> None:
-                daemon.steer(Steering("fixed"))
+                if not args.free:
+                    daemon.steer(Steering("fixed"))
                 eye.follow(daemon)
                 found.begun(daemon)
-                threading.Thread(target=obey, args=(peer, playout, daemon, microphone, stop), daemon=True).start()
+                threading.Thread(target=obey, args=(peer, playout, daemon, microphone, call, stop), daemon=True).start()
 
             return dataclasses.replace(found, open_source=lambda: voice, camera=eye, voice=ear, begun=begun)
 
@@ -182,12 +197,28 @@ def main() -> None:
     say(over=True)
 
 
-def obey(peer: Peer, playout: Playout, daemon: Daemon, microphone: Microphone, stop: threading.Event) -> None:
+def obey(
+    peer: Peer, playout: Playout, daemon: Daemon, microphone: Microphone, call: Conversation, stop: threading.Event
+) -> None:
     """Answer what is asked on standard input."""
     say(on_air=True)
     for line in sys.stdin:
-        if json.loads(line) == "end":
+        asked = json.loads(line)
+        if asked == "end":
             break
+        if "pose" in asked:
+            track = asked["pose"].pop("track", None)
+            rows = None if track is None else np.asarray(track, np.float32)
+            daemon.steer(Steering(**asked["pose"], track=rows))
+            say(spoken_s=(microphone.begun_s or 0.0) + call.head._frame / MOTION_FPS)
+            continue
+        if "junk" in asked:
+            rng = np.random.default_rng(0)
+            for _ in range(asked["junk"]):
+                peer.move(rng.bytes(int(rng.integers(0, 60))))
+                time.sleep(0.01)
+            say(thrown=True)
+            continue
         status = Path(f"/proc/{os.getpid()}/status").read_text()
         memory = {
             w[0]: int(w[1]) / 1024 for w in (r.split() for r in status.splitlines()) if w[0] in ("VmRSS:", "RssAnon:")
@@ -199,6 +230,7 @@ def obey(peer: Peer, playout: Playout, daemon: Daemon, microphone: Microphone, s
             traffic=dataclasses.asdict(peer.traffic), delay_s=playout.delay_s, loss=playout.loss,
             lost=playout.lost, recovered=playout.recovered, late=playout.late, refused=playout.refused,
             leaps=playout.leaps, voice_jumps=daemon.voice.jumps,
+            head_refused=playout.head.refused, head=daemon.listener.show.head,
         )  # fmt: skip
     stop.set()
 

@@ -29,7 +29,7 @@ from lsp_cam.stream import chunked
 from lsp_cam.subject import Subject
 from tests.sketch import sketch_of
 
-from .caller import SEEN, SOUND
+from .caller import SEEN, SOUND, TURNED
 from .hosts import ROOT, Line
 
 Float64 = NDArray[np.float64]
@@ -69,6 +69,18 @@ def sound(record: Path, name: str) -> tuple[Float64, Float32]:
     """When blocks of `heard` or `arrived` began (N,), and their samples (N, 160)."""
     rows = np.fromfile(record / name, SOUND)
     return rows["at_s"], rows["samples"].astype(np.float32) / 32767
+
+
+def turned(side: Side) -> tuple[Any, Any]:
+    """When the speech of each motion frame that became due was heard there, and the head's yaw in it."""
+    rows = np.fromfile(side.record / "turned", TURNED)
+    return rows["at_s"], rows["yaw_deg"]
+
+
+def pose(side: Side, **steering: Any) -> float:
+    """Put this side's own head under `steering`; when the next words of theirs are spoken."""
+    side.tell({"pose": steering})
+    return float(side.hear()["spoken_s"])
 
 
 def sketched(subject: Subject, home: Path) -> Subject:

@@ -19,7 +19,7 @@ from lsp_cam.assets import sample_speech
 from lsp_cam.call import consent
 from lsp_cam.call.conversation import Conversation
 from lsp_cam.call.exchange import Exchange
-from lsp_cam.call.passing import MAX_PORTRAIT_BYTES, Offer, Want, hash_of, piece
+from lsp_cam.call.passing import MAX_PORTRAIT_BYTES, Offer, Want, piece
 from lsp_cam.call.peer import Peer
 from lsp_cam.call.playout import Playout
 from lsp_cam.call.portraits import Wishes, passing
@@ -28,6 +28,7 @@ from lsp_cam.daemon.crew import Crew
 from lsp_cam.devices.wavfile import FileSource, read_audio
 from lsp_cam.packets import Float32
 from lsp_cam.store import Store
+from lsp_cam.subject import hash_of
 from tests.bundles import forge, tiny_bundle
 
 from .test_peer import introduce, until

@@ -19,6 +19,7 @@ from lsp_cam.call.voices import FarVoice
 from lsp_cam.daemon.core import Daemon, Settings
 from lsp_cam.devices.null import ListSink, ListVoice
 from lsp_cam.devices.wavfile import FileSource, read_audio
+from lsp_cam.stages.steer import Steering
 from lsp_cam.store import Store
 from tests.bundles import tiny_bundle
 from tests.daemon.fakes import FakeLoader
@@ -66,6 +67,12 @@ def test_the_callers_own_portrait_is_shown_and_mute_is_the_microphones(tmp_path:
         assert stores[0].get("bert").text == bert.text
         assert daemons[1].subject == "anna"
         until(lambda: any(np.abs(s).max() > 0.05 for _, s in voice.blocks[-20:]))
+        daemons[1].steer(Steering("fixed", yaw_deg=10))
+        assert daemons[1].steering.mode == "fixed"
+        assert daemons[1].listener.steering.mode == "auto", "the other side's portrait is not ours to turn"
+        until(lambda: other.traffic.motion_packets_out > 0)
+        assert daemons[1].head == pytest.approx((10, 0, 0, 0, 0, 0))
+        assert one.traffic.motion_packets_out == 0
         daemons[1].mute(True)
         assert daemons[1].muted
         assert not daemons[1].listener.muted, "the other side is still seen speaking"

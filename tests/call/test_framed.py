@@ -75,6 +75,19 @@ def test_speech_and_messages_of_any_length_arrive() -> None:
         until(lambda: not one.is_open)
 
 
+def test_poses_arrive_beside_the_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    with lines() as (one, other, _, other_told, heard):
+        told = list[bytes]()
+        monkeypatch.setattr(other, "_on_motion", told.append)
+        for number in range(3):
+            one.move(bytes([number]) * 29)
+            one.send(bytes(80), number)
+        until(lambda: len(told) == len(heard) == 3)
+        assert told == [bytes([number]) * 29 for number in range(3)]
+        assert (one.traffic.motion_packets_out, one.traffic.motion_bytes_out) == (3, 87)
+        assert not other_told
+
+
 def test_the_other_side_is_waited_for_and_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(framed, "SILENT_S", 5.0)
     stop = threading.Event()

@@ -20,7 +20,6 @@ from lsp_cam.call.passing import (
     PIECE_BYTES,
     Offer,
     Want,
-    hash_of,
     piece,
     read_piece,
     read_said,
@@ -28,7 +27,7 @@ from lsp_cam.call.passing import (
 from lsp_cam.call.taking import MAX_OFFERS, Proposal, Taker
 from lsp_cam.errors import CallError
 from lsp_cam.store import Store
-from lsp_cam.subject import MANIFEST, Subject, write_bundle
+from lsp_cam.subject import MANIFEST, Subject, hash_of, write_bundle
 from lsp_cam.trust.signing import SIGNATURE, own_key, sign_manifest
 from tests.bundles import manifest_fields, tiny_bundle, tiny_files
 
@@ -149,6 +148,26 @@ def test_files_that_are_here_already_do_not_travel(here: Side, tmp_path: Path) -
         until(lambda: told)
     assert other.shown == ["bob"]
     assert other.taker.fetched_bytes == len(ours.text)
+
+
+def compacted(root: Path, whole: Subject) -> Subject:
+    """What says of itself to be the compact form of `whole`."""
+    of = {"of": hash_of(whole.text), "bits": 6, "psnr_db": 48.0, "worst_psnr_db": 46.0}
+    return bundle(root, whole.name, compacted=of)
+
+
+def test_a_compact_form_is_told_and_whoever_has_the_whole_shows_that(here: Side, tmp_path: Path) -> None:
+    whole = bundle(tmp_path / "whole")
+    ours = compacted(tmp_path / "compact", whole)
+    with call(here, ours) as told:
+        until(lambda: told)
+    assert here.shown == ["ada"]
+    assert "48.0 dB" in dict(here.asked[0].lines())["compact"]
+    with_whole = Side(Store(tmp_path / "other", tmp_path / "none"))
+    with_whole.store.adopt(whole.root)
+    with call(with_whole, ours) as told:
+        until(lambda: told)
+    assert (with_whole.shown, with_whole.asked, with_whole.taker.fetched_bytes) == (["ada"], [], 0)
 
 
 def test_a_call_that_breaks_is_gone_on_with_by_the_next(here: Side, tmp_path: Path) -> None:

@@ -54,6 +54,24 @@ def test_who_listens_answers_whoever_speaks_first() -> None:
     assert not caller.is_open
 
 
+def test_poses_of_who_speaks_arrive_and_are_no_speech() -> None:
+    heard, moved = list[Voiced](), list[bytes]()
+    listener = Rtp(heard.append, (HERE, 0), on_motion=moved.append)
+    caller, stranger = (Rtp(lambda packet: None, (HERE, 0), (HERE, listener.port)) for _ in range(2))
+    try:
+        caller.move(b"before the first word")
+        caller.send(b"\x08" * 80, 0)
+        until(lambda: heard)
+        stranger.move(b"me, too")
+        caller.move(b"a pose")
+        until(lambda: moved)
+        assert moved == [b"a pose"]
+        assert len(heard) == 1
+    finally:
+        for end in (listener, caller, stranger):
+            end.close()
+
+
 def test_a_whole_voice_and_what_is_no_speech() -> None:
     """Speech through our own line, while somebody throws bytes at it."""
     playout, stop, speech = Playout(), threading.Event(), read_audio(sample_speech())

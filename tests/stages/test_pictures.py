@@ -13,9 +13,10 @@ from lsp_cam.errors import BundleError
 from lsp_cam.stages.pictures import decode, decode_square, picture_size
 
 
-def encoded(kind: str, height: int = 20, width: int = 30) -> bytes:
+def encoded(kind: str, height: int = 20, width: int = 30, quality: int = 90) -> bytes:
     rng = np.random.default_rng(1)
-    made, data = cv2.imencode(kind, rng.integers(0, 255, (height, width, 3), np.uint8))
+    how = [cv2.IMWRITE_WEBP_QUALITY, quality] if kind == ".webp" else []
+    made, data = cv2.imencode(kind, rng.integers(0, 255, (height, width, 3), np.uint8), how)
     assert made
     return data.tobytes()
 
@@ -31,7 +32,7 @@ def huge_png() -> bytes:
     )
 
 
-@pytest.mark.parametrize("kind", [".png", ".jpg"])
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".webp"])
 def test_the_header_tells_the_size(kind: str) -> None:
     assert picture_size(encoded(kind)) == (20, 30)
     assert decode(encoded(kind), 30).shape == (20, 30, 3)
@@ -51,6 +52,9 @@ def test_colours_come_out_as_red_green_blue() -> None:
         (b"\xff\xd8\xff\xd9", "neither"),
         (b"\xff\xd8" + b"\xff\xe0\x00\x00" * 9, "neither"),
         (encoded(".png")[:60], "damaged"),
+        (encoded(".webp")[:60], "damaged"),
+        (encoded(".webp", quality=101), "neither"),  # lossless
+        (encoded(".webp")[:29], "neither"),
         (huge_png(), "40000 x 40000"),
     ],
 )
