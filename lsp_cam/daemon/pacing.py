@@ -48,12 +48,13 @@ class DuePictures(Generic[T]):
     def __init__(self, depth: int = 3) -> None:
         self._waiting: deque[T] = deque(maxlen=depth)
         self._changed = threading.Condition()
+        self._taken = 0
         self.skipped = 0
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
+        """How many wait or are being rendered: what was taken is, until the next is asked for."""
+        return len(self._waiting) + self._taken
 
     def put(self, picture: T) -> None:
         """A picture has become due; of too many the oldest is skipped."""
@@ -69,8 +70,10 @@ class DuePictures(Generic[T]):
         spaced and not late. One that can keep up should not: a burst from the sound card loses nothing.
         """
         with self._changed:
+            self._taken = 0
             if not self._changed.wait_for(lambda: len(self._waiting) > 0, timeout_s):
                 return None
+            self._taken = 1
             if not hurry:
                 return self._waiting.popleft()
             newest = self._waiting.pop()

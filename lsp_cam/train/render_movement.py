@@ -23,8 +23,8 @@ class PoseModes:
 
     def __init__(self, clip: Tracked) -> None:
         pose = _poses(clip.angles, clip.translation, body_apart(clip))
-        least = np.array([1e-3] * 6 + [BODY_MM] * 2)
-        self._mean, self._deviation = pose.mean(axis=0), np.maximum(pose.std(axis=0), least)
+        self._mean, self._deviation = pose.mean(axis=0), np.maximum(pose.std(axis=0), 1e-3)
+        self._deviation[6:][self._deviation[6:] < BODY_MM] = np.inf  # its mode is 0: noise has nothing to teach
 
     def of_clip(self, clip: Tracked) -> Tensor:
         """Modes (T, MODES) of all frames."""

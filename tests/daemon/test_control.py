@@ -3,7 +3,6 @@
 import contextlib
 import re
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,6 @@ from lsp_cam.web.app import create_app
 from lsp_cam.web.page import KINDS, MAX_WATCHERS
 
 from ..bundles import tiny_bundle, tiny_files
-from ..patience import again
 from .fakes import FakeLoader, shade_of, yaw_of
 from .serving import serving
 from .test_core import on_air, until
@@ -56,14 +54,16 @@ def client(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             daemon.stop.set()  # ends the streams, so that the server can
 
 
-@again()
-def test_status_tells_everything(client: httpx.Client):
-    time.sleep(1)
+def test_status_tells_everything(client: httpx.Client, daemon: Daemon, monkeypatch: pytest.MonkeyPatch):
+    until(lambda: client.get("/api/status").json()["latency"]["measured_p50_ms"])
+    # Which rate it is, is asked in made-up time (`test_showing`).
+    monkeypatch.setattr(daemon.camera.out, "per_second", lambda: 29.876)
+    monkeypatch.setattr(daemon.camera.fresh, "per_second", lambda: 17.5)
     told = client.get("/api/status").json()
     status = Status.model_validate(told)
     assert status.state == "running"
     assert status.subject == "anna"
-    assert status.camera.fps_out == pytest.approx(30, abs=8)
+    assert (status.camera.fps_out, status.camera.fps_new) == (29.88, 17.5)
     assert status.frames.sent > 0
     assert {"p50", "p95", "p99"} == set(told["stages_ms"]["render"])
     assert status.latency.algorithmic_ms == 250

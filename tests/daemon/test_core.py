@@ -12,16 +12,18 @@ import pytest
 from lsp_cam.daemon.core import Daemon, Settings
 from lsp_cam.daemon.memory import Memory
 from lsp_cam.daemon.report import report
+from lsp_cam.daemon.show import Due
+from lsp_cam.devices.base import AudioBlock
 from lsp_cam.devices.null import ListSink, NullSource
 from lsp_cam.devices.wavfile import FileSource
 from lsp_cam.errors import BundleError, DaemonError, DeviceError, DeviceLost, SubjectNotFound
 from lsp_cam.packets import SAMPLE_RATE_HZ, Manner, UInt8
 from lsp_cam.stages.steer import Steering
 
-from ..patience import again
-from .fakes import LOOK_AHEAD, FakeLoader, frame_of, loudness_of, shade_of, yaw_of
+from .fakes import LOOK_AHEAD, FakeLoader, FakePipeline, FakeSubject, frame_of, loudness_of, shade_of, yaw_of
 
 FPS = 30
+PATIENCE_S = 60.0  # for what happens within a second on a machine that has nothing else to do
 
 
 def loud(seconds: float) -> FileSource:
@@ -48,24 +50,45 @@ def on_air(
         daemon.end()
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "it did not happen"
         time.sleep(0.01)
 
 
-@again()
-def test_the_camera_shows_the_idle_portrait_at_once_and_then_every_due_frame_in_order():
+def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[Due]:
+    """What becomes due from now on."""
+    due: list[Due] = []
+    put = daemon.due.put
+
+    def noting(picture: Due) -> None:
+        due.append(picture)
+        put(picture)
+
+    monkeypatch.setattr(daemon.due, "put", noting)
+    return due
+
+
+def test_the_camera_shows_the_idle_portrait_at_once_and_then_what_is_due_in_order():
+    """That nothing is left out is asked in made-up time (`test_showing`)."""
+
+    class Awaiting(FileSource):
+        """Says nothing before the camera shows something."""
+
+        def read(self, timeout_s: float) -> AudioBlock | None:
+            until(lambda: camera.frames)
+            return super().read(timeout_s)
+
     camera = ListSink()
-    with on_air(source=loud(1.5), camera=camera) as daemon:
-        assert daemon.stop.wait(10), "the end of the speech ends the daemon"
+    source = Awaiting(np.full(SAMPLE_RATE_HZ * 3 // 2, 0.5, np.float32), loop=False, speed=None)
+    with on_air(source=source, camera=camera) as daemon:
+        assert daemon.stop.wait(PATIENCE_S), "the end of the speech ends the daemon"
     frames = [frame_of(f) for f in camera.frames]
     assert frames[0] == 0
     assert frames == sorted(frames)
     assert all(frame % 2 == 1 for frame in frames if frame), "at 30 fps every second frame is due"
     assert frames[-1] == 89, "frames held back for speech to come are shown at the end"
-    assert len(set(frames)) > 30, "most of the 45 pictures were shown"
 
 
 def test_no_thread_is_left():
@@ -75,22 +98,22 @@ def test_no_thread_is_left():
     assert set(threading.enumerate()) <= before
 
 
-@again()
-def test_the_delay_is_measured_from_the_first_sample_of_a_frame_to_its_sending():
-    with on_air(source=loud(3), camera=ListSink()) as daemon:
-        daemon.stop.wait(10)
+def test_the_delay_is_told():
+    """How long it is, is asked in made-up time (`test_showing`)."""
+    with on_air(source=loud(60), camera=ListSink()) as daemon:
+        until(lambda: report(daemon, "").latency.measured_p50_ms)
         told = report(daemon, "http://x/").latency
     assert told.algorithmic_ms == 1000 * LOOK_AHEAD / SAMPLE_RATE_HZ
     assert told.measured_p50_ms is not None
-    # Above the look-ahead: a motion frame (17 ms), a block (10 ms), and up to a tick or two of the camera (33 ms each).
-    assert told.algorithmic_ms < told.measured_p50_ms < told.algorithmic_ms + 150
+    assert told.measured_p95_ms is not None
+    assert told.algorithmic_ms < told.measured_p50_ms <= told.measured_p95_ms
 
 
 def test_a_slow_renderer_repeats_pictures_but_not_the_camera_is_slow():
     """How evenly, and at which rate, is asked in made-up time (`test_showing`)."""
     camera = ListSink()
     with on_air(FakeLoader(render_s=0.08), loud(3), camera) as daemon:
-        assert daemon.stop.wait(30)
+        assert daemon.stop.wait(PATIENCE_S)
         told = report(daemon, "http://x/").frames
     frames = [frame_of(f) for f in camera.frames]
     new = told.sent - told.repeated
@@ -101,14 +124,13 @@ def test_a_slow_renderer_repeats_pictures_but_not_the_camera_is_slow():
     assert new + told.skipped >= 40, "of the 90 frames 45 were due, and each was shown or is counted"
 
 
-@again()
 def test_nothing_is_rendered_that_nobody_sees_but_a_snapshot_is_fresh():
     loader = FakeLoader()
-    with on_air(loader, loud(4)) as daemon:
-        daemon.stop.wait(10)
-        shown = frame_of(daemon.snapshot())
-    assert len(loader.loaded[0].rendered) <= 1 + 5, "the idle picture, and one a second"
-    assert shown > 90
+    began_s = time.monotonic()
+    with on_air(loader, loud(60)) as daemon:
+        until(lambda: frame_of(daemon.snapshot()) > 90)
+    seconds = time.monotonic() - began_s
+    assert len(loader.loaded[0].rendered) <= 2 + seconds, "the idle picture, one at once, and one a second"
     assert daemon.camera.sent == 0
 
 
@@ -149,25 +171,32 @@ def test_mirror_exchanges_left_and_right():
         until(lambda: shade_of(daemon.snapshot()) == 200)
 
 
-@again()
-def test_a_switch_leaves_no_gap_and_the_new_subject_has_heard_the_last_seconds():
+def test_a_switch_leaves_no_gap_and_the_new_subject_has_heard_the_last_seconds(monkeypatch: pytest.MonkeyPatch):
     camera = ListSink()
-    loader = FakeLoader(load_s=0.7)
-    with on_air(loader, loud(60), camera) as daemon:
+
+    class Awaiting(FakeLoader):
+        """Loads until the one who is on air has been seen to go on."""
+
+        def load(self, subject: FakeSubject, observe: Any) -> FakePipeline:
+            seen = len(camera.frames)
+            until(lambda: not seen or len({frame_of(f) for f in camera.frames[seen:]}) > 15)
+            return super().load(subject, observe)
+
+    with on_air(Awaiting(), loud(60), camera, fps=60) as daemon:
+        due = noted(daemon, monkeypatch)
         until(lambda: frame_of(daemon.snapshot()) > 150)
-        sent = daemon.camera.sent
         daemon.switch("bert")
-        assert daemon.camera.sent - sent > 15, "the old one went on while the new one loaded"
         assert daemon.subject == "bert"
         until(lambda: shade_of(daemon.snapshot()) == 100)
-        until(lambda: len(camera.frames) > 200)
+    frames, names = [one.landmarks.frame for one in due], [one.pipeline.subject.name for one in due]
+    assert frames == list(range(frames[0], frames[-1] + 1)), "none is left out, and none comes twice"
+    assert names == sorted(names)
     shades = [shade_of(f) for f in camera.frames]
     change = shades.index(100)
     assert set(shades[:change]) == {200}
     assert set(shades[change:]) == {100}
-    frames = [frame_of(f) for f in camera.frames]
-    assert frames == sorted(frames), "time does not jump back"
-    assert frames[change] - frames[change - 1] <= 6
+    shown = [frame_of(f) for f in camera.frames]
+    assert shown == sorted(shown), "time does not jump back"
     assert loudness_of(camera.frames[change]) > 100, "the new one is in the middle of the speech"
     assert {f.shape for f in camera.frames} == {camera.frames[0].shape}
 
@@ -306,7 +335,7 @@ def test_samples_that_are_no_sound_do_not_reach_the_networks(wild: float):
     samples = np.full(SAMPLE_RATE_HZ, 0.5, np.float32)
     samples[4_000:4_010] = wild
     with on_air(source=FileSource(samples, loop=False)) as daemon:
-        assert daemon.stop.wait(10)
+        assert daemon.stop.wait(PATIENCE_S)
         heard = daemon.listener.history.since(daemon.listener.history.start)
     assert len(heard) >= len(samples)
     assert np.isfinite(heard).all()
@@ -319,11 +348,13 @@ def test_paused_the_camera_gets_the_same_picture_and_nothing_is_rendered():
     with on_air(loader, camera=camera) as daemon:
         until(lambda: len({frame_of(f) for f in camera.frames}) > 3)
         daemon.pause(True)
-        time.sleep(0.3)
-        sent, rendered = len(camera.frames), len(loader.loaded[0].rendered)
+        sent = len(camera.frames)
+        until(lambda: len(camera.frames) > sent + 2)  # one may have been on its way
+        sent, rendered, began_s = len(camera.frames), len(loader.loaded[0].rendered), time.monotonic()
         until(lambda: len(camera.frames) > sent + 20)
         assert len({frame_of(f) for f in camera.frames[sent:]}) == 1
-        assert len(loader.loaded[0].rendered) <= rendered + 3, "one a second, for a snapshot"
+        seconds = time.monotonic() - began_s
+        assert len(loader.loaded[0].rendered) <= rendered + 2 + seconds, "one a second, for a snapshot"
         daemon.pause(False)
         until(lambda: frame_of(camera.frames[-1]) > frame_of(camera.frames[sent]) + 5)
 
@@ -337,8 +368,9 @@ def test_another_microphone_is_heard_without_leaving_the_air():
         assert daemon.source.name == "other"
 
 
-@again()
-def test_rate_and_size_change_while_it_is_on_air():
+def test_rate_and_size_change_while_it_is_on_air(monkeypatch: pytest.MonkeyPatch):
+    """That the camera keeps the new rate is asked in made-up time (`test_showing`)."""
+
     class Noting(ListSink):
         def open(self, width: int, height: int, fps: float) -> None:
             self.opened = (width, height, fps)
@@ -349,7 +381,11 @@ def test_rate_and_size_change_while_it_is_on_air():
         daemon.reframe(Settings(fps=10, size=(64, 48)), camera)
         assert camera.opened == (64, 48, 10)
         assert daemon.snapshot().shape == (48, 64, 3)
-        until(lambda: report(daemon, "").camera.fps_out == pytest.approx(10, abs=2), 15)
+        due, sent, began_s = noted(daemon, monkeypatch), daemon.camera.sent, time.monotonic()
+        until(lambda: len(due) > 3 and daemon.camera.sent >= sent + 10)
+        assert time.monotonic() - began_s > 0.6, "nine periods, of which it may make up for less than two"
+        assert set(np.diff([one.landmarks.frame for one in due])) == {6}, "at 10 fps every sixth motion frame is due"
+        assert report(daemon, "").camera.fps == 10
         other = ListSink()
         daemon.reframe(daemon.settings, other)
         until(lambda: len(other.frames) > 3)

@@ -72,6 +72,16 @@ def test_skips_are_counted():
     assert due.skipped == 4
 
 
+def test_what_is_being_rendered_still_waits_to_be_seen():
+    due: DuePictures[int] = DuePictures()
+    due.put(1)
+    assert due.waiting == 1
+    assert due.take(0.0, hurry=False) == 1
+    assert due.waiting == 1
+    assert due.take(0.0, hurry=False) is None
+    assert due.waiting == 0
+
+
 def test_the_buffer_gives_each_picture_once_and_then_nothing():
     buffer: JitterBuffer[int] = JitterBuffer()
     buffer.put(1)
