@@ -14,7 +14,7 @@ import typer
 
 from ..errors import UsageError
 from ..trust import WAIVER
-from .console import Commands, print_line
+from .console import Commands, print_line, print_note
 from .daemon import print_started
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _wishes(send: str | None, whole: bool, accept: bool, right: bool) -> Wishes:
     if ours is not None:
         permit(ours, "call", waived=right)
         ours.verify()
-        ours = ours if whole else for_calls(ours, store, print_line)
+        ours = ours if whole else for_calls(ours, store, print_note)  # stdout may be the line
     return Wishes(ours, (lambda proposal: True) if accept else _agree, print_line, right)
 
 

@@ -78,6 +78,13 @@ def print_line(message: str, style: str = "") -> None:
     stdout().print(text(message, style), soft_wrap=True)
 
 
+def print_note(message: str) -> None:
+    """Print one line on stderr: what goes on meanwhile, where stdout may be somebody else's."""
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(text(message), soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """Print `value` as JSON for other programs: no colours, no wrapping."""
     import json

@@ -61,10 +61,12 @@ def test_only_the_line_gets_what_is_sent_and_nobody_there_is_told(tmp_path: Path
     sketched(Store().get("demo"), tmp_path)
     environ = {**os.environ, "LSP_CAM_HOME": str(tmp_path), "LSP_CAM_RUNTIME": str(tmp_path / "run")}
     options = ["--subject", "sketch", "--camera", "none", "--speaker", "none", "--mic", str(sample_speech())]
+    options += ["--send", "sketch"]
     done = subprocess.run(
         [*ENTRY, "call", "dial", "stdio", *options], input=b"", capture_output=True, env=environ, cwd=ROOT, timeout=200
     )
     assert done.returncode != 0
     assert b"The line ended before anybody was there" in done.stderr
+    assert b"Making the compact form of 'sketch'" in done.stderr
     assert done.stdout == b"" or done.stdout.startswith(MARK)
     assert b"Traceback" not in done.stderr
