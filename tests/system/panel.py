@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from lsp_cam.assets import sample_speech
 from lsp_cam.daemon.client import connect
@@ -81,6 +82,16 @@ def opened(browser: Browser, link: str, width: int = 560, height: int = 700, **o
     context.close()
     assert not complaints
     assert hosts == {link.split("/")[2]}, "no foreign host is contacted"
+
+
+@contextmanager
+def panel_of(like: Subject, home: Path, width: int, height: int) -> Iterator[Page]:
+    """The panel of a daemon that runs for nothing else."""
+    with cam_on_air(like, home, {**os.environ}) as cam, sync_playwright() as playwright:
+        browser = launch(playwright)
+        with opened(browser, cam.run("panel").strip(), width, height) as page:
+            yield page
+        browser.close()
 
 
 def _complains(message: ConsoleMessage) -> bool:

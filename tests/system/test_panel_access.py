@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from .. import needs
-from .panel import cam_on_air, launch, opened, until
+from .panel import panel_of, until
 
 pytestmark = [pytest.mark.system, needs.chromium]
 TABS = ("Set up", "Head", "Subjects", "Timing", "Dub", "New")
@@ -44,14 +43,8 @@ BEYOND = """() => [...document.querySelectorAll("main *")].filter((element) => e
 
 @pytest.fixture(scope="module")
 def page(reference_bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with (
-        cam_on_air(reference_bundle(), tmp_path_factory.mktemp("home"), {**os.environ}) as cam,
-        sync_playwright() as playwright,
-    ):
-        browser = launch(playwright)
-        with opened(browser, cam.run("panel").strip(), 1000, 800) as page:
-            yield page
-        browser.close()
+    with panel_of(reference_bundle(), tmp_path_factory.mktemp("home"), 1000, 800) as page:
+        yield page
 
 
 def show(page: Page, tab: str) -> None:

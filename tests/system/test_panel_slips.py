@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from .. import needs
-from .panel import cam_on_air, launch, opened, until
+from .panel import panel_of, until
 
 pytestmark = [pytest.mark.system, needs.chromium]
 # The browser offers lsp-cam's camera first; the real one is in use.
@@ -31,15 +30,9 @@ OWN_CAMERA_FIRST = """() => {
 
 @pytest.fixture(scope="module")
 def page(reference_bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with (
-        cam_on_air(reference_bundle(), tmp_path_factory.mktemp("home"), {**os.environ}) as cam,
-        sync_playwright() as playwright,
-    ):
-        browser = launch(playwright)
-        with opened(browser, cam.run("panel").strip(), 360, 700) as page:
-            page.get_by_role("tab", name="New").click()
-            yield page
-        browser.close()
+    with panel_of(reference_bundle(), tmp_path_factory.mktemp("home"), 360, 700) as page:
+        page.get_by_role("tab", name="New").click()
+        yield page
 
 
 def told(page: Page, words: str) -> None:
