@@ -59,7 +59,9 @@ def create(
     _check_choices(size, renderer, device)
     store = Store()
     store.check_free(name, replace)
-    make, request, together = _maker()
+    make, request = _maker()
+    from ..train.ranks import together  # now that what training needs is known to be there
+
     wanted = request(
         videos=tuple(videos), name=name, consent=_consent(consent, name), licence=licence, size=size,
         renderer=renderer, device=device, minutes=minutes, threads=threads,
@@ -111,7 +113,7 @@ def _consent(given: str, name: str) -> Consent:
     return Consent(shows=name, statement=statement, agreed_by=f"{name}, in the statement", how="written")
 
 
-def _maker() -> tuple[Any, Any, Any]:
+def _maker() -> tuple[Any, Any]:
     """What makes subjects; MissingExtra where what it is built on is not installed."""
     from ..errors import MissingExtra
     from ..folders import install_command
@@ -119,11 +121,10 @@ def _maker() -> tuple[Any, Any, Any]:
     try:
         from ..train.create import create as make
         from ..train.job import Request
-        from ..train.ranks import together
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lsp_cam"):
             raise
         raise MissingExtra(
             f"Making a subject needs {error.name}, which is not installed. Run: {install_command('train')}"
         ) from None
-    return make, Request, together
+    return make, Request
