@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import IO
 
 from .errors import BundleError, SubjectError, UsageError
-from .subject import (
+from .manifest import (
     MANIFEST,
     MAX_BUNDLE_BYTES,
     MAX_FILES,
     MAX_MANIFEST_BYTES,
     FileEntry,
     Manifest,
-    Subject,
     check_member,
     parse_manifest,
 )
+from .subject import Subject
 from .trust.signing import MAX_SIGNATURE_BYTES, SIGNATURE, check_signature
 
 SUFFIX = ".lspcam"

@@ -15,7 +15,8 @@ from . import folders
 from .archive import check_target, copy_bundle, pack, unpack
 from .atomic import AtomicFolder, translated
 from .errors import BundleError, SubjectError, SubjectNotFound, UsageError
-from .subject import Subject, check_name
+from .manifest import check_name
+from .subject import Subject
 from .trust.signers import Signers
 from .trust.signing import SIGNATURE, own_fingerprint, sign_manifest
 

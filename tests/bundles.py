@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lsp_cam.subject import MANIFEST, Subject, npz_bytes, write_bundle
+from lsp_cam.manifest import MANIFEST
+from lsp_cam.subject import Subject, npz_bytes, write_bundle
 
 Member = tuple[str | zipfile.ZipInfo, bytes]
 

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 
 from lsp_cam import archive
 from lsp_cam.errors import BundleError, LspCamError, SubjectError, SubjectNotFound, UsageError
+from lsp_cam.manifest import MANIFEST
 from lsp_cam.store import RELEASED, Store
-from lsp_cam.subject import MANIFEST, Subject, npz_bytes
+from lsp_cam.subject import Subject, npz_bytes
 from tests import needs
 from tests.bundles import Member, entry, forge, members_of, state_of, tiny_bundle, tiny_files, write_zip
 

@@ -16,16 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_cam.errors import BundleError
-from lsp_cam.subject import (
-    MANIFEST,
-    MAX_BUNDLE_BYTES,
-    Subject,
-    check_member,
-    check_name,
-    npz_bytes,
-    parse_manifest,
-    write_bundle,
-)
+from lsp_cam.manifest import MANIFEST, MAX_BUNDLE_BYTES, check_member, check_name, parse_manifest
+from lsp_cam.subject import Subject, npz_bytes, write_bundle
 from tests.bundles import entry, forge, manifest_fields, tiny_bundle, tiny_files
 
 

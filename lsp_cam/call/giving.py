@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 
 from ..errors import BundleError
-from ..subject import Subject, hash_of
+from ..manifest import hash_of
+from ..subject import Subject
 from .passing import PIECE_BYTES, Offer, Settled, Tell, Want, piece
 
 LOG = logging.getLogger(__name__)

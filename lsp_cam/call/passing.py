@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import CallError
-from ..subject import MAX_MANIFEST_BYTES
+from ..manifest import MAX_MANIFEST_BYTES
 from ..trust.signing import MAX_SIGNATURE_BYTES
 
 PIECE_BYTES = 1 << 14

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from ..atomic import translated
 from ..errors import BundleError, CallError, LspCamError, SubjectError, UsageError
+from ..manifest import MANIFEST, Manifest, hash_of, parse_manifest
 from ..store import Store
-from ..subject import MANIFEST, Manifest, Subject, hash_of, parse_manifest
+from ..subject import Subject
 from ..trust.consent import check_consent
 from ..trust.signing import SIGNATURE, check_signature
 from .passing import MAX_PORTRAIT_BYTES, PIECE_BYTES, WINDOW_BYTES, Offer, Settled, Tell, Want, read_piece

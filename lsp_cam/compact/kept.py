@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ..backends.choose import open_engine
 from ..errors import SubjectError, UsageError
+from ..manifest import hash_of
 from ..store import Store
-from ..subject import Subject, hash_of
+from ..subject import Subject
 from .making import LIMIT_MB, compact
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..backends.base import Engine
 from ..errors import BundleError, UsageError
-from ..subject import Compacted, Subject, hash_of, write_bundle
+from ..manifest import Compacted, hash_of
+from ..subject import Subject, write_bundle
 from ..trust.signing import SIGNATURE, key_file, own_fingerprint, own_key, sign_manifest
 from .cost import cost_of
 from .rounding import as_webp, rounded_base, rounded_network

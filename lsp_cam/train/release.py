@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from ..errors import ModelError, SubjectError
+from ..manifest import check_name
 from ..stages.render import CANDIDATES
-from ..subject import Subject, check_name, write_bundle
+from ..subject import Subject, write_bundle
 from .export import mouth_onnx, pose_onnx, pose_speech_onnx, speech_onnx
 from .export_render import generator_kind, render_onnx
 from .release_arrays import (

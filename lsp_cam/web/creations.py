@@ -19,8 +19,8 @@ from fastapi.responses import Response
 
 from ..daemon.core import Daemon
 from ..errors import DaemonError, SubjectNotFound, UsageError
+from ..manifest import check_name
 from ..store import Store
-from ..subject import check_name
 from ..trust.consent import Consent
 from .answers import CreationStatus, Recording
 from .dubs import BODY

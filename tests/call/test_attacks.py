@@ -26,9 +26,9 @@ from lsp_cam.call.portraits import Wishes, passing
 from lsp_cam.call.voices import FarVoice
 from lsp_cam.daemon.crew import Crew
 from lsp_cam.devices.wavfile import FileSource, read_audio
+from lsp_cam.manifest import hash_of
 from lsp_cam.packets import Float32
 from lsp_cam.store import Store
-from lsp_cam.subject import hash_of
 from tests.bundles import forge, tiny_bundle
 
 from .test_peer import introduce, until

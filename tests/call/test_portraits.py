@@ -26,8 +26,9 @@ from lsp_cam.call.passing import (
 )
 from lsp_cam.call.taking import MAX_OFFERS, Proposal, Taker
 from lsp_cam.errors import CallError
+from lsp_cam.manifest import MANIFEST, hash_of
 from lsp_cam.store import Store
-from lsp_cam.subject import MANIFEST, Subject, hash_of, write_bundle
+from lsp_cam.subject import Subject, write_bundle
 from lsp_cam.trust.signing import SIGNATURE, own_key, sign_manifest
 from tests.bundles import manifest_fields, tiny_bundle, tiny_files
 

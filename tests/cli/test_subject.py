@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from lsp_cam.cli import subject as commands
+from lsp_cam.manifest import MANIFEST
 from lsp_cam.store import Store
-from lsp_cam.subject import MANIFEST, Subject
+from lsp_cam.subject import Subject
 from tests.bundles import members_of, state_of, tiny_bundle, write_zip
 from tests.cli.conftest import Invoke
 

@@ -18,9 +18,10 @@ from lsp_cam.compact.kept import for_calls
 from lsp_cam.compact.making import compact
 from lsp_cam.errors import BundleError, UsageError
 from lsp_cam.folders import HOME_VARIABLE
+from lsp_cam.manifest import hash_of
 from lsp_cam.pipeline import Pipeline
 from lsp_cam.store import Store
-from lsp_cam.subject import Subject, hash_of
+from lsp_cam.subject import Subject
 from lsp_cam.trust.signing import own_fingerprint, own_key
 from tests.bundles import tiny_bundle, tiny_files
 from tests.cli.conftest import Invoke, home, invoke  # noqa: F401

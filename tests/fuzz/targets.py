@@ -26,8 +26,8 @@ from lsp_cam.call.rendezvous import Rooms, create_rendezvous
 from lsp_cam.daemon.core import Daemon, Settings
 from lsp_cam.devices.null import NullSource
 from lsp_cam.errors import CallError, LspCamError, SubjectError, UsageError
+from lsp_cam.manifest import MANIFEST, parse_manifest
 from lsp_cam.store import Store
-from lsp_cam.subject import MANIFEST, parse_manifest
 from lsp_cam.trust.networks import check_network
 from lsp_cam.trust.signing import SIGNATURE
 from lsp_cam.web.app import create_app

@@ -11,8 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lsp_cam.errors import BundleError, SignerError, SubjectError, UsageError
+from lsp_cam.manifest import MANIFEST
 from lsp_cam.store import Store
-from lsp_cam.subject import MANIFEST, Subject
+from lsp_cam.subject import Subject
 from lsp_cam.trust.permission import permit
 from lsp_cam.trust.signing import SIGNATURE, check_signature, key_file, own_fingerprint, own_key, sign_manifest
 from tests.bundles import entry, forge, members_of, tiny_bundle, write_zip
