@@ -80,7 +80,7 @@ class Conversation:
 
     def _meet(self, daemon: Daemon, waived: bool) -> None:
         """The daemon is on air: mute and steering are ours from now on, and whose portrait comes is shown."""
-        daemon.on_mute, daemon.own_head = self.mute, self.head
+        daemon.on_mute, daemon.steered = self.mute, self.head
         if self.portraits is not None:
 
             def show(subject: Subject) -> None:

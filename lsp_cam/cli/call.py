@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,15 +10,11 @@ import typer
 
 from ..errors import UsageError
 from ..trust import WAIVER
+from .calling import Ours, by_webrtc, converse, over_rtp, over_stdio
 from .console import Commands, print_line, print_note
-from .daemon import print_started
 
 if TYPE_CHECKING:
-    from ..call.exchange import Exchange
     from ..call.head import OwnHead
-    from ..call.line import Line
-    from ..call.peer import Peer
-    from ..call.playout import Playout
     from ..call.portraits import Wishes
     from ..call.taking import Proposal
     from ..daemon.options import StartOptions
@@ -76,22 +68,21 @@ def listen(
     from ..call.address import Address, check_server
     from ..call.meeting import listen_at, listen_by_hand
 
-    options = _options(subject, mic, camera, speaker, right)
-    head = _head(pose_track)
-    wishes = _wishes(send, whole, accept, right)
+    options, head = _options(subject, mic, camera, speaker, right), _head(pose_track)
+    ours = Ours(options, bitrate, _wishes(send, whole, accept, right), head)
     if via == STDIO:
-        _over_stdio(options, bitrate, wishes, head)
+        over_stdio(ours)
         return
     if via and via.startswith(RTP):
-        _over_rtp(via, False, options, bitrate, wishes, head)
+        over_rtp(via, False, ours)
         return
     address = Address(check_server(via)) if via else None
-    with _line(stun) as (peer, playout, stop, exchange):
+    with by_webrtc(stun) as (peer, theirs):
         if address is None:
             listen_by_hand(peer, lambda code: _show(code, "Send this code to the other side:", qr), _ask)
         else:
-            listen_at(peer, address, lambda a: _show(a, "Send this address to the other side:", qr), stop)
-        _converse(peer, playout, options, bitrate, stop, exchange, wishes, head)
+            listen_at(peer, address, lambda a: _show(a, "Send this address to the other side:", qr), theirs.stop)
+        converse(peer, theirs, ours)
 
 
 def dial(
@@ -116,25 +107,24 @@ def dial(
     from ..call.codes import read_code
     from ..call.meeting import dial_at, dial_by_hand, is_code
 
-    options = _options(subject, mic, camera, speaker, right)
-    head = _head(pose_track)
-    wishes = _wishes(send, whole, accept, right)
+    options, head = _options(subject, mic, camera, speaker, right), _head(pose_track)
+    ours = Ours(options, bitrate, _wishes(send, whole, accept, right), head)
     if address == STDIO:
-        _over_stdio(options, bitrate, wishes, head)
+        over_stdio(ours)
         return
     if address.startswith(RTP):
-        _over_rtp(address, True, options, bitrate, wishes, head)
+        over_rtp(address, True, ours)
         return
     by_hand = is_code(address)
     if by_hand:
         read_code(address, "offer")
     place = None if by_hand else read_address(address)
-    with _line(stun) as (peer, playout, stop, exchange):
+    with by_webrtc(stun) as (peer, theirs):
         if place is None:
             dial_by_hand(peer, address, lambda code: _show(code, "Send this code back:", qr))
         else:
             dial_at(peer, place)
-        _converse(peer, playout, options, bitrate, stop, exchange, wishes, head)
+        converse(peer, theirs, ours)
 
 
 def serve(
@@ -160,66 +150,6 @@ def _options(subject: str | None, mic: str | None, camera: str | None, speaker: 
     options = StartOptions(settings=settings, waived=right).with_absolute_paths()
     who_is_shown(options, Store())  # a refusal comes before anybody is called
     return options
-
-
-@contextmanager
-def _line(stun: str | None) -> Iterator[tuple[Peer, Playout, threading.Event, Exchange]]:
-    """A peer, what takes in its speech, and what its messages; hung up at the end."""
-    from ..call.exchange import Exchange
-    from ..call.peer import Peer
-    from ..call.playout import Playout
-
-    playout, exchange = Playout(), Exchange()
-    peer = Peer(playout.hear, exchange.hear, stun, playout.head.hear)
-    try:
-        yield peer, playout, threading.Event(), exchange
-    finally:
-        peer.close()
-
-
-def _over_stdio(options: StartOptions, bitrate: int, wishes: Wishes, head: OwnHead) -> None:
-    """A call over standard input and output; what is printed goes to standard error, and nobody can be asked."""
-    from ..call.exchange import Exchange
-    from ..call.framed import Framed
-    from ..call.playout import Playout
-    from ..daemon.signals import stopping_on_signals
-
-    if sys.stdin.isatty() or sys.stdout.isatty():
-        raise UsageError("Here is a terminal, no line: join both sides by pipes (docs/calls.md shows how, with ssh).")
-    sys.stdout.flush()
-    reader, writer = os.dup(0), os.dup(1)
-    with open(os.devnull) as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)
-    playout, exchange, stop = Playout(), Exchange(), threading.Event()
-    line = Framed(reader, writer, playout.hear, exchange.hear, playout.head.hear)
-    try:
-        with stopping_on_signals(stop):
-            line.connect(stop)
-        _converse(line, playout, options, bitrate, stop, exchange, wishes, head)
-    finally:
-        line.close()
-
-
-def _over_rtp(place: str, calls: bool, options: StartOptions, bitrate: int, wishes: Wishes, head: OwnHead) -> None:
-    """A call in plain RTP: to `place` (`calls`), or with whoever speaks to it first."""
-    from ..call.exchange import Exchange
-    from ..call.playout import Playout
-    from ..call.rtp import Rtp, read_place
-    from ..daemon.signals import stopping_on_signals
-
-    if wishes.ours is not None:
-        raise UsageError("Plain RTP carries speech alone: leave --send out, or call by a code.")
-    playout, stop, where = Playout(), threading.Event(), read_place(place)
-    line = Rtp(playout.hear, ("", 0) if calls else where, where if calls else None, playout.head.hear)
-    try:
-        if not calls:
-            print_line(f"Waiting for speech at port {line.port}. This is not encrypted: whoever reaches it can speak.")
-        with stopping_on_signals(stop):
-            line.connect(stop)
-        _converse(line, playout, options, bitrate, stop, Exchange(), wishes, head)
-    finally:
-        line.close()
 
 
 def _wishes(send: str | None, whole: bool, accept: bool, right: bool) -> Wishes:
@@ -257,37 +187,6 @@ def _agree(proposal: Proposal) -> bool:
         print_line("Nobody can be asked here whether to take this portrait: add --accept if you want it.", "yellow")
         return False
     return typer.confirm("The other side would like to be seen like this. Fetch and show it?")
-
-
-def _converse(
-    line: Line, playout: Playout, options: StartOptions, bitrate: int, stop: threading.Event, exchange: Exchange,
-    wishes: Wishes, head: OwnHead,
-) -> None:  # fmt: skip
-    """The call, until one side hangs up."""
-    from ..call.conversation import Conversation
-    from ..call.opus import Config
-    from ..call.portraits import passing
-    from ..daemon.choose import choose_microphone
-    from ..daemon.log import open_log
-    from ..daemon.signals import stopping_on_signals
-    from ..trust.limits import limit_memory
-    from ..web.host import Host
-
-    with stopping_on_signals(stop):
-        open_log()
-        limit_memory()
-        open_microphone, notices = choose_microphone(options.settings.mic, options.loop)
-        for notice in notices:
-            print_line(notice, "yellow")
-        portraits = passing(exchange, line.tell, wishes)
-        call = Conversation(line, playout, open_microphone, stop, Config(bitrate), portraits, head=head)
-        print_line(f"Connected ({line.describe()}). Hang up with Ctrl-C.", "bold green")
-        try:
-            call.begin()
-            Host(options, stop, print_line, print_started, cast=call.cast).run()
-        finally:
-            call.end()
-    print_line("The call is over.")
 
 
 def _show(text: str, heading: str, qr: bool) -> None:

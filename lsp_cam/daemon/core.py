@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..devices.backdrop import Backdrop
 from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
@@ -22,6 +21,7 @@ from ..stages.steer import Steering
 from ..subject import Subject
 from .clock import AudioClock
 from .crew import Crew
+from .heads import Head, PortraitHead
 from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
 from .loading import Loader
 from .memory import AS_EVER, Liking, Memory
@@ -39,22 +39,6 @@ HANDOVER_S = 10.0
 LAST_WORDS_S = 5.0
 REMEMBERED_S = 60.0  # for so long is speech that was lost worth a warning
 UNTIL_SEEN_S = 0.09  # what rendering and the camera's clock add, as a rule; measured as soon as pictures go out
-
-
-class Head(Protocol):
-    """A head that is steered."""
-
-    @property
-    def steering(self) -> Steering: ...
-
-    @property
-    def head(self) -> tuple[float, ...] | None:
-        """Where it is, as a row of a track."""
-        ...
-
-    def steer(self, steering: Steering) -> None:
-        """Put it under `steering`. Raises UsageError."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,6 @@ class Daemon:
         self.loading: str | None = None
         self.on_mute: Callable[[bool], None] | None = None
         """Where set, muting means somebody else than the portrait."""
-        self.own_head: Head | None = None
-        """Where set, steering moves this head, which is seen somewhere else than here."""
         self._muted = False
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
@@ -115,6 +97,8 @@ class Daemon:
         self.due: DuePictures[Due] = DuePictures()
         self.rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * settings.fps)
         self.listener = Listener(Show.begin(pipeline), settings.fps, self.due, self.clock, self.outlets.recording)
+        self.steered: Head = PortraitHead(self.listener, memory)
+        """What `steer` moves; a call puts another in its place."""
         fitter = Fitter(*self.size, settings.backdrop)
         self.camera = Camera(idle, fitter, settings.mirror, loader.badge_of(subject))
         self.voice_sink = voice_sink
@@ -215,22 +199,7 @@ class Daemon:
 
     def steer(self, steering: Steering) -> None:
         """Put the head (in a call: our own, which the other side sees) under `steering`."""
-        if self.own_head is not None:
-            self.own_head.steer(steering)
-            return
-        self.listener.steer(steering)
-        if self.memory is not None:
-            self.memory.keep(self.subject, steering=steering)
-
-    @property
-    def steering(self) -> Steering:
-        """What moves the head that `steer` steers."""
-        return (self.own_head or self.listener).steering
-
-    @property
-    def head(self) -> tuple[float, ...] | None:
-        """Where that head is; None before it moved."""
-        return (self.own_head or self.listener.show).head
+        self.steered.steer(steering)
 
     def behave(self, manner: Manner) -> None:
         """Let the subject do things in `manner`."""
@@ -240,9 +209,8 @@ class Daemon:
 
     def reset(self) -> None:
         """The subject as it was made, its head moved by the speech, and nothing else remembered of it."""
-        if self.own_head is not None:
-            self.own_head.steer(Steering())
-        self.listener.steer(Steering())
+        self.steered.steer(Steering())
+        self.listener.steer(Steering())  # in a call that is another head
         self.listener.behave(AS_MADE)
         if self.memory is not None:
             self.memory.forget(self.subject)

@@ -52,7 +52,7 @@ def pulse(daemon: Daemon) -> Pulse:
         level_dbfs=round(daemon.listener.level_dbfs, 1),
         muted=daemon.muted,
         paused=daemon.camera.paused,
-        steered_by=daemon.steering.mode,
+        steered_by=daemon.steered.steering.mode,
         head=_head(daemon),
         fps_new=round(daemon.camera.fresh.per_second(), 1),
         sent=frames.sent,
@@ -65,7 +65,7 @@ def pulse(daemon: Daemon) -> Pulse:
 
 
 def _head(daemon: Daemon) -> Head | None:
-    seen = daemon.head
+    seen = daemon.steered.head
     return None if seen is None else Head(**dict(zip(Head.model_fields, (round(v, 2) for v in seen), strict=True)))
 
 
@@ -129,6 +129,6 @@ def _latency(daemon: Daemon) -> Latency:
 
 
 def _steering(daemon: Daemon) -> dict[str, Any]:
-    told = asdict(daemon.steering)
+    told = asdict(daemon.steered.steering)
     track = told.pop("track")
     return {**told, "track_rows": 0 if track is None else len(track)}
