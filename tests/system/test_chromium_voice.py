@@ -19,7 +19,7 @@ from lsp_cam.daemon.runtime import Runtime
 
 from .. import needs
 from ..sketch import sketch_of
-from .ears import BrowserEar, Ear, LipSync, babble
+from .ears import WITHIN_S, BrowserEar, Ear, LipSync, babble
 from .panel import OPTIONS, until
 from .pulse import PulseServer, pulse_server
 
@@ -95,4 +95,12 @@ def test_a_browser_hears_the_voice_with_its_picture(reference_bundle: Any, tmp_p
         measuring(pulse, page, runtime, 240) as measured,
     ):
         until(measured.holds, 180)
+        windows = len(measured.at_s)
+
+        def looked_on() -> bool:
+            measured.look()
+            return len(measured.at_s) >= windows + 5
+
+        until(looked_on, 60)
+        assert abs(measured.offset_s(5)) < WITHIN_S, "once in step it stays so: the next five windows"
     shutil.rmtree(tmp_path / "subjects")
