@@ -27,7 +27,7 @@ install-dev: $(VENV)/.dev
 
 # The runtime: no torch. Versions are the locked ones; pip only.
 $(VENV)/.runtime: pyproject.toml requirements/runtime.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lsp_cam.assets import sample_speech
@@ -59,7 +60,8 @@ def judged(samples: list[dict[str, float]]) -> dict[str, Any]:
     Memory is the median of the first and of the last tenth after settling, threads and files the least of each: what is
     opened for a moment (a device that is looked for) is no growth. `late`: pictures that were sent again
     because no new one was ready, and ticks that were missed, as a share of all. `waiting_percent`: for how long its
-    threads wanted a processor and got none, in all.
+    threads wanted a processor and got none, in all; `stolen_percent`: how much of this machine's processors its
+    host gave to other machines.
     """
     settle_s = min(SETTLE_S, samples[-1]["at_s"] / 3)
     settled = [s for s in samples if s["at_s"] >= settle_s]
@@ -81,11 +83,15 @@ def judged(samples: list[dict[str, float]]) -> dict[str, Any]:
         "overflows": int(last["overflows"]),
         "voice_jumps": int(last["jumps"]),
         "machine_load": round(float(np.median([s["load"] for s in settled])), 1),
-        "waiting_percent": round(
-            100 * (last["waited_s"] - first["waited_s"]) / max(last["at_s"] - first["at_s"], 1), 1
-        ),
-        "processor_percent": round(100 * (last["busy_s"] - first["busy_s"]) / max(last["at_s"] - first["at_s"], 1)),
+        "waiting_percent": _share_of_time(first, last, "waited_s"),
+        "stolen_percent": round(_share_of_time(first, last, "stolen_s") / (os.cpu_count() or 1), 2),
+        "processor_percent": round(_share_of_time(first, last, "busy_s")),
     }
+
+
+def _share_of_time(first: dict[str, float], last: dict[str, float], column: str) -> float:
+    """Per cent of the time between two samples that was spent on something."""
+    return round(100 * (last[column] - first[column]) / max(last["at_s"] - first["at_s"], 1), 2)
 
 
 def _watch(runtime: Runtime, seconds: float) -> list[dict[str, float]]:
@@ -110,6 +116,7 @@ def _process(told: dict[str, Any]) -> dict[str, float]:
         "files": len(list((proc / "fd").iterdir())),
         "busy_s": sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"),
         "waited_s": _waited_s(proc),
+        "stolen_s": psutil.cpu_times().steal,
         "load": os.getloadavg()[0],
         "delay_ms": told["latency"]["measured_p50_ms"] or 0.0,
         "overflows": told["microphone"]["overflows"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,7 @@ from . import record, work
 from .crew import Crew, LostWorker
 from .listing import Clip
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_LOSSES = 3
 SPAN_SAMPLES = 30 * CHUNK_SAMPLES  # what is listened to in one go; a whole number of chunks
@@ -47,6 +49,7 @@ class Batch:
         self._crew = crew
         self._seal = seal
         self._tell = tell
+        self._at_work = asyncio.Semaphore(crew.workers)  # a cluster may have more than we were given
         self._writing = asyncio.Lock()  # one film after the other: the first seal makes the user's certificate
 
     async def run(self) -> list[Clip]:
@@ -75,6 +78,10 @@ class Batch:
                 await asyncio.to_thread(self._keep, clip, film, key)
         except (LspCamError, OSError) as error:
             self._tell(News(clip, "failed", why=str(error)))
+            return False
+        except Exception as error:  # whatever it is, it is this clip's: the others go on
+            LOG.exception("%s", clip.recording)
+            self._tell(News(clip, "failed", why=f"Something unexpected went wrong ({type(error).__name__}: {error})."))
             return False
         self._tell(News(clip, "done", 1.0, pictures, seconds))
         return True
@@ -110,7 +117,8 @@ class Batch:
         """Have it done, again if the worker is lost. DeviceError when that happens too often to be chance."""
         for _ in range(MOST_LOSSES):
             try:
-                return await asyncio.wrap_future(self._crew.submit(task, *args))
+                async with self._at_work:
+                    return await asyncio.wrap_future(self._crew.submit(task, *args))
             except LostWorker:
                 self._tell(News(clip, "lost"))
         raise DeviceError(

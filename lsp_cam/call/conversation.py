@@ -13,6 +13,7 @@ from ..daemon.crew import Crew
 from ..daemon.options import AUTO, NONE, StartOptions
 from ..devices.base import AudioSink, AudioSource
 from ..devices.loudspeaker import loudspeaker
+from ..devices.switched import SwitchedSource
 from ..errors import DeviceError
 from ..store import Store
 from ..subject import Subject
@@ -42,11 +43,11 @@ class Conversation:
 
     def __post_init__(self) -> None:
         self._crew = Crew(self.stop)
-        self._microphone: AudioSource | None = None
+        self._microphone: SwitchedSource | None = None
 
     def begin(self) -> None:
         """Let the other side hear us. Raises DeviceError if the microphone does not open."""
-        microphone = self._microphone = self.open_microphone()
+        microphone = self._microphone = SwitchedSource(self.open_microphone())
         self._crew.run("outgoing", lambda: self._speak(microphone))
 
     def end(self) -> None:
@@ -78,9 +79,14 @@ class Conversation:
         """Let the other side hear silence, or us again."""
         self.muted = muted
 
+    def hear_from(self, source: AudioSource) -> None:
+        """Let the other side hear us through another microphone, which is open."""
+        assert self._microphone is not None, "begin comes first"
+        self._microphone.change(source)
+
     def _meet(self, daemon: Daemon, waived: bool) -> None:
-        """The daemon is on air: mute and steering are ours from now on, and whose portrait comes is shown."""
-        daemon.on_mute, daemon.steered = self.mute, self.head
+        """The daemon is on air: mute, microphone and steering are ours from now on; whose portrait comes is shown."""
+        daemon.on_mute, daemon.on_microphone, daemon.steered = self.mute, self.hear_from, self.head
         if self.portraits is not None:
 
             def show(subject: Subject) -> None:

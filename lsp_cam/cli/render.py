@@ -125,8 +125,10 @@ def _render_one(samples: Float32, output: Path, how: How) -> None:
     from ..dub import dub, picture_count
     from ..pipeline import Pipeline
     from ..trust.credentials import Seal
+    from ..trust.limits import limit_memory
     from ..trust.marks import Marker
 
+    limit_memory()
     marker, pictures = Marker(), picture_count(len(samples), how.fps)
     with VideoFileSink(output, speech=samples, seal=Seal(how.subject) if how.credentials else None) as video:
         pipeline = Pipeline(how.subject, open_engine(how.engine, how.threads), how.config)
@@ -158,9 +160,11 @@ def trace(
     from ..devices.wavfile import read_audio
     from ..trace import read_candidates, write_trace
     from ..trace import trace as run
+    from ..trust.limits import limit_memory
 
     config = _config(smoothing, seed, sigma)
     chosen = _subject(subject, right)
+    limit_memory()
     pictures = read_candidates(candidates) if candidates is not None else None
     arrays = run(read_audio(audio), chosen, open_engine(engine, threads), config, pictures)
     write_trace(output, arrays)
@@ -168,15 +172,13 @@ def trace(
 
 
 def _subject(name: str | None, waived: bool) -> Subject:
-    """The subject, if it may be rendered; this process is then to run its networks."""
+    """The subject, if it may be rendered."""
     from ..store import Store
-    from ..trust.limits import limit_memory
     from ..trust.permission import permit
 
     store = Store()
     subject = store.get(name) if name else store.default()
     print_line(permit(subject, "render", waived=waived))
-    limit_memory()
     return subject
 
 

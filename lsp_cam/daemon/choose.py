@@ -28,6 +28,7 @@ from .core import Daemon
 from .options import AUTO, NONE, PIPEWIRE, PREVIEW, SAMPLE, StartOptions, is_audio_file, is_video_file
 
 PAUSE_S = 1.5
+TAIL_S = 0.8  # of silence, in which the last word is seen and heard
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _sample(loop: bool) -> Callable[[], AudioSource]:
 
 def _file(path: str, loop: bool, name: str | None = None) -> Callable[[], AudioSource]:
     samples = read_audio(path)
-    return lambda: FileSource(samples, name or path, loop=loop, pause_s=PAUSE_S)
+    return lambda: FileSource(samples, name or path, loop=loop, pause_s=PAUSE_S if loop else TAIL_S)
 
 
 def _voice(mic_out: str) -> tuple[AudioSink | None, tuple[str, ...]]:

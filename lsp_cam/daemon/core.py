@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..devices.backdrop import Backdrop
 from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
 from ..devices.fit import Fitter, even
+from ..devices.monitor import Monitor
 from ..devices.preview import PreviewSink
 from ..devices.switched import SwitchedSource
 from ..errors import DaemonError, DeviceError
@@ -83,6 +84,8 @@ class Daemon:
         self.loading: str | None = None
         self.on_mute: Callable[[bool], None] | None = None
         """Where set, muting means somebody else than the portrait."""
+        self.on_microphone: Callable[[AudioSource], None] | None = None
+        """Where set, another microphone is somebody else's than the portrait's."""
         self._muted = False
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
@@ -220,8 +223,15 @@ class Daemon:
         self.camera.paused = paused
 
     def hear_from(self, source: AudioSource) -> None:
-        """Take the speech from another microphone, which is open."""
-        self.source.change(source)
+        """Take the speech (in a call: our own) from another microphone, which is open.
+
+        What loudspeakers play is not said back to those who said it.
+        """
+        if self.on_microphone is not None:
+            self.on_microphone(source)
+        else:
+            self.voice.silent = isinstance(source, Monitor)
+            self.source.change(source)
         LOG.info("now listening to %s", source.name)
 
     def reframe(self, settings: Settings, camera: FrameSink | None) -> None:

@@ -85,15 +85,21 @@ class DuePictures(Generic[T]):
 class JitterBuffer(Generic[T]):
     """Rendered pictures on their way to the camera: at most `depth`, oldest first.
 
-    A stall of the reader would leave it full, hence late, for good: when every one of `patience`
-    takes in a row leaves something behind, one picture is dropped.
+    A stall of the reader would leave it full, hence late, for good: when every one of `patience` takes in a row leaves
+    something behind, one picture is dropped. Where it runs empty within `RARELY` takes, the pictures come so unevenly
+    (others use the machine, or its host) that what was left behind was needed: before the next is dropped it waits
+    twice as long, up to `MOST_PATIENCE` times.
     """
+
+    RARELY = 1000
+    MOST_PATIENCE = 256
 
     def __init__(self, depth: int = 2, patience: int = 60) -> None:
         self._waiting: deque[T] = deque(maxlen=depth)
         self._lock = threading.Lock()
-        self._patience = patience
+        self._least_patience = self._patience = patience
         self._never_empty = 0
+        self._since_dropped: int | None = None
         self.dropped = 0
 
     @property
@@ -110,13 +116,24 @@ class JitterBuffer(Generic[T]):
     def take(self) -> T | None:
         """The next picture; None when nothing new has come."""
         with self._lock:
+            if self._since_dropped is not None:
+                self._since_dropped += 1
             if not self._waiting:
-                self._never_empty = 0
+                self._ran_empty()
                 return None
             picture = self._waiting.popleft()
             self._never_empty = self._never_empty + 1 if self._waiting else 0
             if self._never_empty >= self._patience:
                 picture = self._waiting.popleft()
-                self._never_empty = 0
+                self._never_empty = self._since_dropped = 0
                 self.dropped += 1
             return picture
+
+    def _ran_empty(self) -> None:
+        """Learn from it whether the last picture was dropped too soon."""
+        self._never_empty = 0
+        if self._since_dropped is None:
+            return
+        wanted = self._patience * 2 if self._since_dropped <= self.RARELY else self._patience // 2
+        self._patience = min(max(wanted, self._least_patience), self.MOST_PATIENCE * self._least_patience)
+        self._since_dropped = None

@@ -75,6 +75,8 @@ class Voice:
         self.offset_s = Ring()
         self.jumps = 0
         self.problem: str | None = "It is being made."
+        self.silent = False
+        """Whether nothing is to be heard: the speech is somebody else's, who would hear it come back."""
         self._place: float | None = None
         self._pull_s = 0.0
 
@@ -129,7 +131,8 @@ def speak(sink: AudioSink, voice: Voice, picture_delay_s: Callable[[], float | N
             if now_s - asked_s > DELAY_EVERY_S:
                 voice.aim(picture_delay_s())
                 asked_s = now_s
-            sink.write(voice.next(now_s + sink.latency_s))
+            block = voice.next(now_s + sink.latency_s)
+            sink.write(np.zeros_like(block) if voice.silent else block)
         except DeviceError as error:
             if voice.problem != str(error):
                 LOG.warning("the virtual microphone failed: %s", error)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DeviceError, DeviceLost
 from ..packets import SAMPLE_RATE_HZ, Float32
+from . import portaudio
 from .base import Closing
 
 CABLES = ("BlackHole", "CABLE Input")
@@ -46,12 +47,16 @@ class Cable(Closing):
                 SAMPLE_RATE_HZ, device=index, channels=1, dtype="float32", latency=BUFFER_S
             )
             self._stream.start()
+            portaudio.stream_open(self._stream)
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"The virtual cable '{self._name}' does not open: {error}") from None
 
     def write(self, samples: Float32) -> None:
         import sounddevice
 
+        if portaudio.is_restart_due():
+            self.close()
+            raise DeviceLost("The virtual cable waits while a microphone is looked for.")
         try:
             self._stream.write(samples[:, None])
         except sounddevice.PortAudioError as error:
@@ -65,6 +70,7 @@ class Cable(Closing):
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+            portaudio.stream_closed(stream)
 
     def describe(self) -> str:
         return f"{self._name} (virtual cable)"

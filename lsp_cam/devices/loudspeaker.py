@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DeviceError, DeviceLost
 from ..packets import SAMPLE_RATE_HZ, Float32
+from . import portaudio
 from .base import AudioSink, Closing
 
 BUFFER_S = 0.04
@@ -77,18 +78,20 @@ class SystemLoudspeaker(Closing):
 
     def open(self) -> None:
         self.close()
-        from . import portaudio
-
         sounddevice = portaudio.load()
         try:
             self._stream = sounddevice.OutputStream(SAMPLE_RATE_HZ, channels=1, dtype="float32", latency=BUFFER_S)
             self._stream.start()
+            portaudio.stream_open(self._stream)
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"The loudspeaker does not open ({error}). {REMEDY}") from None
 
     def write(self, samples: Float32) -> None:
         import sounddevice
 
+        if portaudio.is_restart_due():
+            self.close()
+            raise DeviceLost("The loudspeaker waits while a microphone is looked for.")
         try:
             self._stream.write(samples[:, None])
         except sounddevice.PortAudioError as error:
@@ -102,6 +105,7 @@ class SystemLoudspeaker(Closing):
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+            portaudio.stream_closed(stream)
 
     def describe(self) -> str:
         return "loudspeaker"

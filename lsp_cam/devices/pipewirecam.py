@@ -63,6 +63,7 @@ class PipewireCamera(Closing):
         self.close()
         check_pipewire()
         self._shape = (even(width), even(height), fps)
+        self._newest = None  # one of another size would shift all that follow
         self._fitter = Fitter(*self._shape[:2])
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(

@@ -2,7 +2,8 @@
 
 PortAudio sees the devices that were there when it started. To find one that was plugged in later it must be
 started anew, and that pulls the rug from under every open stream: whoever opens one does so inside `stream_open` and
-`stream_closed`, and `restart` refuses while others have streams.
+`stream_closed`, and `restart` refuses while others have streams. Those that can be opened again at any time give way:
+they close when `is_restart_due`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..errors import DeviceError
 log = logging.getLogger(__name__)
 lock = threading.RLock()
 _open_streams: set[int] = set()
+_restart_due = threading.Event()
 
 NO_MICROPHONE = (
     "No microphone was found. Plug one in; on Linux, PulseAudio needs the package libasound2-plugins, and PipeWire "
@@ -47,8 +49,9 @@ def load() -> Any:
         with lock:
             import sounddevice
     except OSError as error:
-        linux = sys.platform == "linux"
-        fix = "sudo apt install libportaudio2" if linux else "pip install --force-reinstall sounddevice"
+        fix = "pip install --force-reinstall sounddevice"
+        if sys.platform == "linux":
+            fix = "lsp-cam setup (or, on Debian: sudo apt install libportaudio2)"
         raise DeviceError(f"The sound library PortAudio does not load ({error}). Install it: {fix}") from error
     except Exception as error:  # PortAudioError cannot be named before the import has succeeded
         raise DeviceError(f"PortAudio does not start ({error}). Is the sound system running?") from error
@@ -72,7 +75,9 @@ def restart() -> bool:
     sounddevice = load()
     with lock, quiet():
         if _open_streams:
+            _restart_due.set()
             return False
+        _restart_due.clear()
         with suppress(sounddevice.PortAudioError):  # an earlier restart may have failed half-way
             sounddevice._terminate()
         try:
@@ -80,6 +85,11 @@ def restart() -> bool:
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"PortAudio does not start again ({error}). Is the sound system running?") from error
     return True
+
+
+def is_restart_due() -> bool:
+    """Whether somebody waits for all streams to be closed."""
+    return _restart_due.is_set()
 
 
 def inputs() -> list[InputDevice]:

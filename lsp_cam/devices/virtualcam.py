@@ -20,7 +20,10 @@ CHECK_S = 1.0
 DEVICE_FOLDER = "/dev/"
 
 _LOAD = 'sudo modprobe v4l2loopback exclusive_caps=1 card_label="LSP Cam"'
-_LINUX = f"Load it: {_LOAD} (first: sudo apt install v4l2loopback-dkms v4l2loopback-utils)"
+_LINUX = (
+    "`lsp-cam setup` sets it up. Or by hand, on Debian: sudo apt install v4l2loopback-dkms v4l2loopback-utils; then: "
+    f"{_LOAD}"
+)
 _WINDOWS = "Install OBS Studio 28 or newer (https://obsproject.com); start it once and press Start Virtual Camera."
 _MACOS = "Install OBS Studio 30 or newer (https://obsproject.com); start it once, press Start Virtual Camera, stop it."
 
@@ -134,6 +137,13 @@ class VirtualCamera(Closing):
             self._camera.send(self._layout.encode(self._fitter.fit(rgb)))
         except (RuntimeError, OSError) as error:
             raise DeviceLost(f"The virtual camera does not take frames any more ({error}). {remedy()}") from error
+
+    def is_called(self, wanted: str | None) -> bool:
+        """Whether it is open, and `find_camera` would find it by that name if we did not feed it."""
+        if self._camera is None:
+            return False
+        ours = [device for device in v4l2.loopbacks() if str(device.path) == self._camera.device]
+        return any(wanted is None or _fits(device, wanted) for device in ours)
 
     def close(self) -> None:
         camera, self._camera = self._camera, None

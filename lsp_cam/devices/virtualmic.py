@@ -52,7 +52,8 @@ class PulseMicrophone(Closing):
             with _server() as server:
                 self._sweep(server)
                 chosen = server.server_info().default_source_name
-                self._modules = [server.module_load(name, arguments) for name, arguments in _modules()]
+                for name, arguments in _modules():  # one by one, so that `close` knows of each
+                    self._modules.append(server.module_load(name, arguments))
                 if server.server_info().default_source_name != chosen:
                     server.default_set(server.get_source_by_name(chosen))  # nobody asked to speak through it
             self._stream = _stream()

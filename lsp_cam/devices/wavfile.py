@@ -88,8 +88,8 @@ def _too_long(path: Path) -> str:
 class FileSource(Closing):
     """A file that plays like a microphone (see `base.AudioSource`), in blocks of 10 ms from the first `read` on.
 
-    `samples` (N,) float32 16 kHz; `loop` starts again at the end, after `pause_s` of silence; without it the last
-    block may be shorter and the state is "ended" after it. `speed` scales time; None gives blocks as fast as they are
+    `samples` (N,) float32 16 kHz, then `pause_s` of silence; `loop` starts again after it; without it the last block
+    may be shorter and the state is "ended" after it. `speed` scales time; None gives blocks as fast as they are
     read.
     """
 
@@ -106,7 +106,7 @@ class FileSource(Closing):
     ) -> None:
         if samples.ndim != 1 or samples.size == 0:
             raise AudioError("The audio holds no samples. Choose a recording with speech in it.")
-        pause = np.zeros(round(pause_s * SAMPLE_RATE_HZ) if loop else 0, np.float32)
+        pause = np.zeros(round(pause_s * SAMPLE_RATE_HZ), np.float32)
         self._samples = np.concatenate([samples, pause]).astype(np.float32, copy=False)
         self._loop = loop
         self._position = 0

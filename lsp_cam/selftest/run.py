@@ -103,11 +103,12 @@ def selftest(
                     listener.join(5)
     finally:
         stop.set()
-        crew.join()
-        if voice is not None:
-            voice.close()
         name = camera.describe()
-        camera.close()
+        with ExitStack() as closing:  # whatever ended a worker
+            closing.callback(camera.close)
+            if voice is not None:
+                closing.callback(voice.close)
+            crew.join()
     heard = voice.describe() if voice else None
     return _findings(name, heard, back.name, fps, began_s, sent, eye, ear)
 

@@ -130,7 +130,7 @@ def _take_back(path: Path, before: str | None) -> None:
 
 def _check_manager() -> None:
     if platform.system() != "Linux":
-        raise UsageError("This is for Linux. docs/service.md has the recipes for other systems.")
+        raise UsageError("This is for Linux. docs/windows-macos.md has the recipes for other systems.")
     try:
         _run("systemctl", "--user", "show-environment")
     except FileNotFoundError:

@@ -55,7 +55,7 @@ def resume(
     there = path.exists()
     if not (ranks.agreed(there) if by_all else there):
         return 0
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     restore_chance(state, rng)

@@ -15,7 +15,7 @@ from lsp_cam.subject import Subject
 from lsp_cam.train import create_bundle, create_motion, ranks
 from lsp_cam.train.job import Effort, Job, Progress, Request, Say, effort_for
 from lsp_cam.train.prepare import stages
-from lsp_cam.train.prepare.work import Facts, Work, room_on_disk, write_json
+from lsp_cam.train.prepare.work import Facts, Work, held, room_on_disk, write_json
 
 
 class Stage(NamedTuple):
@@ -64,18 +64,26 @@ def create(
     if not ranks.is_first():
         _help(Job(request, effort, Work(folder), say))
         return None
-    work = _begin(request, folder, resume)
-    job = Job(request, effort, work, say)
+    for path in request.videos:
+        if not path.is_file():
+            raise UsageError(f"There is no file {path}. Check the path.")
+    with held(folder):
+        return _run(Job(request, effort, _begin(request, folder, resume), say), until)
+
+
+def _run(job: Job, until: str) -> Subject | None:
+    """The stages that are not done yet, up to and with `until`."""
+    work = job.work
     for number, stage in enumerate(STAGES, 1):
         title = f"{number}/{len(STAGES)} {stage.title}"
         if stage.name == RENDERER:
             ranks.agreed(not work.is_done(RENDERER))
         if work.is_done(stage.name):
-            say(f"{title}: done before")
+            job.say(f"{title}: done before")
         else:
-            say(title)
-            with room_on_disk(folder):
-                work.mark(stage.name, stage.run(job, Progress(say, title)))
+            job.say(title)
+            with room_on_disk(work.root):
+                work.mark(stage.name, stage.run(job, Progress(job.say, title)))
         if stage.name == until:
             break
     return Subject.open(work.path("bundle")) if work.is_done("export") else None
@@ -89,9 +97,6 @@ def _help(job: Job) -> None:
 
 def _begin(request: Request, folder: Path, resume: bool) -> Work:
     """The work folder, new or to be gone on with; UsageError if it is neither."""
-    for path in request.videos:
-        if not path.is_file():
-            raise UsageError(f"There is no file {path}. Check the path.")
     work, wanted = Work(folder), request.facts()
     noted = work.path("request.json")
     if not work.path("marks").exists():  # nothing is done yet: what was refused before may be put right

@@ -78,9 +78,11 @@ def pose_stage(job: Job, tell: Tell) -> Facts:
 
 
 def _pieces(job: Job) -> list[Piece]:
-    """The clip's motion at 60 fps, as far as there is sound."""
+    """The clip's motion at 60 fps, as far as it is heard: the sound's last frame may be a part of one."""
     clip, timeline = load_tracked(job.work.path("tracked.npz")), Timeline.load(job.work.path("timeline.npz"))
-    return pieces(clip, timeline)
+    heard = np.load(job.work.path("features.npy"), mmap_mode="r").shape[1]
+    found = pieces(clip, timeline)
+    return [Piece(p.first, part_of(p.clip, 0, heard - p.first)) for p in found if p.first < heard]
 
 
 def _split(job: Job) -> tuple[list[Piece], list[Piece]]:
@@ -109,7 +111,7 @@ def _pool(job: Job, found: list[Piece]) -> Pool:
             there = slice(piece.first, piece.first + len(piece.clip.points))
             pool.raw.append(heard[there])
             pool.projected.append(projected[there])
-            pool.truth.append(clip_displacement(piece.clip)[: len(heard[there])])
+            pool.truth.append(clip_displacement(piece.clip))
     return pool
 
 

@@ -43,10 +43,11 @@ def silent_frames(phones: Path, frames: int, fps: float, margin_s: float = 0.12)
     return np.flatnonzero(quiet)
 
 
-def networks(plan: Plan) -> dict[str, bytes]:
-    """All networks as ONNX files."""
+def networks(plan: Plan, root: Path) -> dict[str, bytes]:
+    """All networks as ONNX files; if no renderer is trained, that of the bundle at `root`."""
     pose = torch.load(plan.runs / "pose" / "pose_best.pt", weights_only=True)["model"]
-    rendered = render_fit.files(plan.runs / "render" / "render_best.pt")
+    trained, kept = plan.runs / "render" / "render_best.pt", "render.onnx"
+    rendered = render_fit.files(trained) if trained.exists() else {kept: (root / kept).read_bytes()}
     return {**motion_networks(load_encoder(plan).state_dict(), load_mouth(plan).state_dict(), pose), **rendered}
 
 
@@ -58,7 +59,7 @@ def build(plan: Plan, root: Path, blend: float) -> Subject:
     base = load_base(plan)
     quiet = silent_frames(plan.synthetic / "phones.json", len(clip.points), FPS)
     files = {
-        **networks(plan),
+        **networks(plan, root),
         "manifold.npz": npz_bytes(feature_base=base),
         "face.npz": npz_bytes(**face_arrays(clip, quiet)),
         "camera.npz": npz_bytes(**camera_arrays(clip)),

@@ -48,6 +48,7 @@ class Plan:
     mouth_rate: float = 8e-4
     mouth_batch: int = 40
     mouth_frames: int = 100
+    shut: float = 2.0
     pose_steps: int = 200
     variants: int = 4
 
@@ -172,6 +173,7 @@ def train_mouth(plan: Plan, material: Material) -> Path:
         plan.mouth_batch,
         plan.mouth_frames,
         plan.mouth_rate,
+        shut=plan.shut,
         seed=plan.seed,
         threads=plan.threads,
     )

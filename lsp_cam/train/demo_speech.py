@@ -15,7 +15,7 @@ from lsp_cam.train import speech_tune
 from lsp_cam.train.augment import augment
 from lsp_cam.train.checkpoint import load_model
 from lsp_cam.train.corpus import Corpus, is_held_out, load_corpus
-from lsp_cam.train.encoder import save_encoder
+from lsp_cam.train.encoder import load_encoder, save_encoder
 from lsp_cam.train.lanes import Spoken
 from lsp_cam.train.models.speech import SpeechForesight
 from lsp_cam.train.mouth_data import SupervisedSpeech, clip_displacement
@@ -95,10 +95,16 @@ def unknown_speech(plan: Plan, corpus: Corpus) -> Iterator[Spoken]:
 
 
 def tune(plan: Plan, config: speech_tune.Config) -> Path:
-    """Tune the encoder that `lsp-cam train speech` made; returns the path of the result in half floats."""
+    """Tune the encoder that `lsp-cam train speech` made, or else go on with the one that ships.
+
+    Returns the path of the result in half floats.
+    """
     corpus = load_corpus([plan.speech], plan.runs / "cache")
-    start = SpeechForesight()
-    load_model(plan.runs / "speech" / "speech_best.pt", start)
+    start, trained = SpeechForesight(), plan.runs / "speech" / "speech_best.pt"
+    if trained.exists():
+        load_model(trained, start)
+    else:
+        start.encoder.load_state_dict(load_encoder().state_dict())
     known = list(known_speech(plan, corpus, read_mouth_truth(plan.synthetic)))
     path = speech_tune.fit(known, list(unknown_speech(plan, corpus)), start, config)
     listener = speech_tune.Listener()

@@ -33,10 +33,19 @@ class Window:
     truth: NDArray[np.float32]
 
 
+WARP = 0.06
+TEMPO = (0.88, 1.14)
+
+
 def vary_rows(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Mel rows (R, 80) as another microphone would have given them: gain, colour, noise. Cheap, unlike `augment`."""
+    """Mel rows (R, 80) of another throat through another microphone: bands moved, gain, colour, noise.
+
+    Cheap, unlike `augment`.
+    """
     if rng.random() < 0.2:
         return mel
+    moved = np.arange(MEL_BANDS) * (1 + rng.uniform(-WARP, WARP))
+    mel = between(mel.T, np.minimum(moved, MEL_BANDS - 1)).T
     gain = rng.uniform(-14.0, 8.0) / 20 * np.log(10) / NATS
     bands = np.arange(MEL_BANDS)
     colour = np.interp(bands, np.linspace(0, MEL_BANDS - 1, 6), rng.normal(0, 0.025, 6))
@@ -49,6 +58,25 @@ def vary_rows(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
         noise = level + 0.5 * np.log(np.maximum(rng.exponential(1, out.shape), 1e-3)) / NATS
         out = np.logaddexp(2 * NATS * out, 2 * NATS * noise) / (2 * NATS)
     return np.asarray(np.maximum(out, 0), np.float32)
+
+
+def between(rows: NDArray[np.float32], where: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Rows (N, C) read at the places (M,) between them, 0 at the first row: (M, C)."""
+    low = np.clip(where.astype(int), 0, max(len(rows) - 2, 0))
+    share = (where - low)[:, None].astype(np.float32)
+    return np.asarray(rows[low] * (1 - share) + rows[np.minimum(low + 1, len(rows) - 1)] * share, np.float32)
+
+
+def at_tempo(
+    mel: NDArray[np.float32], truth: NDArray[np.float32], faster: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mel rows (2T, 80) and displacements (T, 75) of the same said `faster` times as fast, at the same pitch."""
+    frames = max(round(len(truth) / faster), 1)
+
+    def told(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        return between(rows, np.clip((np.arange(count) + 0.5) * faster - 0.5, 0, len(rows) - 1))
+
+    return told(mel, ROWS_PER_FRAME * frames), told(truth, frames)
 
 
 class _Lane:
@@ -73,6 +101,7 @@ class _Lane:
         mel = vary_rows(np.asarray(spoken.mel, np.float32), self._rng)
         frames = len(mel) // ROWS_PER_FRAME
         truth = np.zeros((frames, 75), np.float32) if spoken.truth is None else spoken.truth.astype(np.float32)
+        mel, truth = at_tempo(mel, truth, self._rng.uniform(*TEMPO))
         pause = int(self._rng.integers(5, 70)) if self._rng.random() < 0.35 else 0
         quiet = mel[:8].mean(axis=0) + self._rng.normal(0, 0.04, (ROWS_PER_FRAME * pause, MEL_BANDS))
         if self._truth is None:  # before a stream the mouth was as it is at its start

@@ -19,6 +19,7 @@ from lsp_cam.train.mouth_data import Pool
 
 LOOK_AHEAD = 18
 AT_ONCE = 32
+SHUT_MM = 0.9  # a tenth of an open mouth, over the gap of the face at rest
 SOFTENING_MM = 0.1  # keeps the distance smooth at zero
 _UPPER = [3 * MOUTH_RELATED.index(p) + 1 for p in LIPS_INNER_UPPER]  # vertical coordinates among the 75 numbers
 _LOWER = [3 * MOUTH_RELATED.index(p) + 1 for p in LIPS_INNER_LOWER]
@@ -36,19 +37,25 @@ class Config:
     last_rate: float = 3e-5
     gap: float = 0.3
     squared: bool = False
+    shut: float = 0.0
     seed: int = 1
     threads: int = 2
     save_every: int = 25
     check_every: int = 50
 
 
-def loss_of(ours: Tensor, truth: Tensor, gap: float, squared: bool = False) -> Tensor:
-    """Distance (mm) of points (B, T, 75), and of the three gaps between the inner lips, on which closure hangs."""
+def loss_of(ours: Tensor, truth: Tensor, gap: float, squared: bool = False, shut: float = 0.0) -> Tensor:
+    """Distance (mm) of points (B, T, 75), and of the three gaps between the inner lips, on which closure hangs.
+
+    shut: how much more a gap weighs that should be shut. A mouth that is unsure closes for odds of one in 2 + shut:
+    an eye forgives a vowel that opens late, and not an open b.
+    """
     ours_gap, true_gap = ours[..., _UPPER] - ours[..., _LOWER], truth[..., _UPPER] - truth[..., _LOWER]
     away = (ours - truth).reshape(*ours.shape[:-1], -1, 3).square().sum(-1)
     if squared:
         return away.mean() / 3 + gap * (ours_gap - true_gap).square().mean()
-    return (away + SOFTENING_MM**2).sqrt().mean() + gap * (ours_gap - true_gap).abs().mean()
+    weight = 1 + shut * (true_gap < SHUT_MM)
+    return (away + SOFTENING_MM**2).sqrt().mean() + gap * (weight * (ours_gap - true_gap).abs()).mean()
 
 
 def predict(model: MouthNet, features: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -120,7 +127,7 @@ def fit(train: Pool, held_out: Pool, config: Config, start: dict[str, Tensor] | 
     for step in range(checkpoint.resume(path, model, optimizer, rng), config.steps):
         checkpoint.set_rate(optimizer, checkpoint.cosine_rate(step, config.steps, config.rate, config.last_rate))
         features, truth = train.draw(config.batch, config.frames, LOOK_AHEAD, rng)
-        loss = loss_of(model(features)[0][:, LOOK_AHEAD:], truth, config.gap, config.squared)
+        loss = loss_of(model(features)[0][:, LOOK_AHEAD:], truth, config.gap, config.squared, config.shut)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

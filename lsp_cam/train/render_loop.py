@@ -52,7 +52,10 @@ class Job(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to train, in steps or (where `minutes` is given) in minutes of this machine; when to save and check."""
+    """How long to train, in steps or (where `minutes` is given) in minutes of this machine; when to save and check.
+
+    Gone on with for other `minutes` than it was begun for, a training lasts these from there on.
+    """
 
     steps: int
     minutes: float | None = None
@@ -67,6 +70,8 @@ class _Progress:
     step: int = 0
     steps: int = 0
     best: float = -np.inf
+    timed: int | None = None
+    """After which step the time for one is known, and so how many steps `Pace.minutes` are; None: that is settled."""
 
 
 def rank(scores: dict[str, float]) -> float:
@@ -88,15 +93,16 @@ def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -
         losses = _step(job, place, say)
         place.step += 1
         spent = (time.monotonic() - began) / (place.step - first)
-        if pace.minutes is not None and place.step == TIMED_STEPS:
-            place.steps = ranks.agreed(max(TIMED_STEPS, int(60 * pace.minutes / spent)))
+        if pace.minutes is not None and place.step == place.timed:
+            place.steps = ranks.agreed(first + max(TIMED_STEPS, int(60 * pace.minutes / spent)))
+            place.timed = None
         if ranks.is_first():
             checkpoint.log_row(out / "render.csv", step=place.step, **losses, seconds=spent)
         final = place.step == place.steps
         if ranks.is_first() and (final or place.step % pace.check_every == 0):
             _check(job, out, place, say)
         if final or place.step % pace.save_every == 0:
-            _save(job, out, place)
+            _save(job, out, place, pace)
         if time.monotonic() - spoken > SPEAK_EVERY_S:
             spoken, left = time.monotonic(), (place.steps - place.step) * spent / 60
             say(f"Renderer: step {place.step} of {place.steps}, {spent:.2f} s a step, {left:.0f} min left.")
@@ -112,15 +118,21 @@ def _resume(job: Job, out: Path, pace: Pace, say: Callable[[str], None]) -> _Pro
         if not ranks.is_first():
             job.restore(state)
         job.rng = ranks.own(job.rng)
-        return _Progress(steps=pace.steps)
-    state = torch.load(path, weights_only=True)
+        return _Progress(steps=pace.steps, timed=None if pace.minutes is None else TIMED_STEPS)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     job.restore(state["job"])
     job.batch = state["batch"]
     checkpoint.restore_chance(state, job.rng)
-    # Asked for by steps, a longer training goes on; asked for by minutes, its length was measured once.
-    steps = state["steps"] if pace.minutes is not None else pace.steps
-    say(f"Renderer: going on from step {state['step']} of {steps}.")
-    return _Progress(state["step"], steps, state["best"])
+    step, best = state["step"], state["best"]
+    if pace.minutes is None:  # asked for by steps, a longer training goes on
+        steps, timed = pace.steps, None
+    elif pace.minutes == state.get("minutes"):  # its length is measured once
+        steps, timed = state["steps"], state["timed"]
+    else:
+        timed = step + TIMED_STEPS
+        steps = max(state["steps"], timed)
+    say(f"Renderer: going on from step {step}" + ("." if timed else f" of {steps}."))
+    return _Progress(step, steps, best, timed)
 
 
 def _step(job: Job, place: _Progress, say: Callable[[str], None]) -> dict[str, float]:
@@ -154,13 +166,15 @@ def _check(job: Job, out: Path, place: _Progress, say: Callable[[str], None]) ->
         _write({**job.trained(), "step": place.step, "scores": scores}, out / "render_best.pt")
 
 
-def _save(job: Job, out: Path, place: _Progress) -> None:
+def _save(job: Job, out: Path, place: _Progress, pace: Pace) -> None:
     chance = checkpoint.chance(job.rng, by_all=True)
     if not ranks.is_first():
         return
     state = {
         "step": place.step,
         "steps": place.steps,
+        "minutes": pace.minutes,
+        "timed": place.timed,
         "best": float(place.best),
         "batch": job.batch,
         "job": job.state(),

@@ -32,6 +32,7 @@ class Config:
     rate: float = 1.5e-3
     last_rate: float = 5e-5
     gap: float = 0.3
+    shut: float = 2.0
     heads: float = 0.4
     foresight: float = 10.0
     shift: int = 3
@@ -74,7 +75,7 @@ def losses(model: Listener, window: Window, states: States, config: Config) -> d
         for head, start in zip(model.heads, starts, strict=True)
     ]
     return {
-        "mouth": mouth_fit.loss_of(shown, truth[:, : config.frames], config.gap),
+        "mouth": mouth_fit.loss_of(shown, truth[:, : config.frames], config.gap, shut=config.shut),
         "heads": torch.stack(straight).mean(),
         "foresight": (foreseen - mel[:, config.shift : rows + config.shift]).abs().mean(),
     }

@@ -10,8 +10,11 @@ from ..config import parse_size
 from ..daemon.choose import open_camera, open_microphone
 from ..daemon.core import Daemon
 from ..daemon.hearing import Hearing, listen
+from ..daemon.options import AUTO
 from ..daemon.report import report
 from ..daemon.status import CameraStatus, MicrophoneStatus
+from ..devices.base import FrameSink
+from ..devices.virtualcam import VirtualCamera
 from .answers import Now
 from .schema import (
     CameraRequest,
@@ -56,13 +59,20 @@ def changing(daemon: Daemon, url: str) -> APIRouter:
         """Show on another camera, at another rate, or in another size."""
         now = daemon.settings
         size = parse_size(request.size) if request.size else now.size
-        chosen = daemon.outlets.camera if request.camera is None else open_camera(request.camera)
-        daemon.reframe(replace(now, fps=request.fps or now.fps, size=size), chosen)
+        daemon.reframe(replace(now, fps=request.fps or now.fps, size=size), _camera(daemon, request.camera))
         return report(daemon, url).camera
 
     _add_steering(api, daemon)
     _add_switches(api, daemon)
     return api
+
+
+def _camera(daemon: Daemon, wanted: str | None) -> FrameSink | None:
+    """The camera that is asked for, which may be the one that is on air."""
+    now = daemon.outlets.camera
+    if wanted is None or (isinstance(now, VirtualCamera) and now.is_called(None if wanted == AUTO else wanted)):
+        return now
+    return open_camera(wanted)
 
 
 def _add_steering(api: APIRouter, daemon: Daemon) -> None:

@@ -89,7 +89,7 @@ def test_a_killed_worker_costs_nothing(cluster: str, listing: Path, alone: dict[
     assert films_in(tmp_path / "films") == alone
 
 
-@pytest.mark.parametrize("cluster", ["none"])
+@pytest.mark.parametrize("cluster", ["local", "none"])
 def test_ctrl_c_leaves_nothing_half_written_and_the_rest_is_done_later(
     cluster: str, listing: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:

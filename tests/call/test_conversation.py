@@ -79,6 +79,10 @@ def test_the_callers_own_portrait_is_shown_and_mute_is_the_microphones(tmp_path:
         until(lambda: len(voice.blocks) > 100 and not any(np.abs(s).max() > 1e-3 for _, s in voice.blocks[-100:]))
         daemons[1].mute(False)
         until(lambda: any(np.abs(s).max() > 0.05 for _, s in voice.blocks[-20:]))
+        daemons[1].hear_from(FileSource(np.zeros(16_000, np.float32), "another microphone"))
+        until(lambda: len(voice.blocks) > 100 and not any(np.abs(s).max() > 1e-3 for _, s in voice.blocks[-100:]))
+        daemons[0].hear_from(FileSource(speech, "not the line"))
+        assert daemons[0].source.name == FarVoice(here, one).name, "the portrait still says what the other side says"
     finally:
         for end in ends:
             end.set()

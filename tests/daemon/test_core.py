@@ -14,7 +14,7 @@ from lsp_cam.daemon.memory import Memory
 from lsp_cam.daemon.report import report
 from lsp_cam.daemon.show import Due
 from lsp_cam.devices.base import AudioBlock
-from lsp_cam.devices.null import ListSink, NullSource
+from lsp_cam.devices.null import ListSink, ListVoice, NullSource
 from lsp_cam.devices.wavfile import FileSource
 from lsp_cam.errors import BundleError, DaemonError, DeviceError, DeviceLost, SubjectNotFound
 from lsp_cam.packets import SAMPLE_RATE_HZ, Manner, UInt8
@@ -366,6 +366,29 @@ def test_another_microphone_is_heard_without_leaving_the_air():
         daemon.hear_from(FileSource(np.full(16_000, 0.8, np.float32), "other"))
         until(lambda: loudness_of(camera.frames[-1]) == 204)
         assert daemon.source.name == "other"
+
+
+def test_what_loudspeakers_play_is_not_said_back(monkeypatch: pytest.MonkeyPatch):
+    class FakeMonitor(FileSource):
+        pass
+
+    monkeypatch.setattr("lsp_cam.daemon.core.Monitor", FakeMonitor)
+    samples, voice = np.full(16_000, 0.5, np.float32), ListVoice()
+    loader: Any = FakeLoader()
+    daemon = Daemon(loader.find("anna"), loader, lambda: FileSource(samples), ListSink(), voice_sink=voice)
+
+    def heard_last(count: int) -> bool:
+        return len(voice.blocks) > count and all(np.abs(block).max() > 0.1 for _, block in voice.blocks[-count:])
+
+    try:
+        daemon.begin()
+        until(lambda: heard_last(20))
+        daemon.hear_from(FakeMonitor(samples))
+        until(lambda: daemon.source.state == "live" and not any(b.any() for _, b in voice.blocks[-50:]))
+        daemon.hear_from(FileSource(samples))
+        until(lambda: heard_last(20))
+    finally:
+        daemon.end()
 
 
 def test_rate_and_size_change_while_it_is_on_air(monkeypatch: pytest.MonkeyPatch):

@@ -117,3 +117,43 @@ def test_jitter_within_the_buffer_drops_and_repeats_nothing():
         buffer.put(pair + 1)
         taken += [buffer.take(), buffer.take()]
     assert taken == list(range(60))
+
+
+def shown_of(arrivals: list[float], patience: int) -> tuple[int, int]:
+    """How many pictures were shown again, and dropped, of those that arrive at these times (in ticks)."""
+    buffer: JitterBuffer[int] = JitterBuffer(patience=patience)
+    waiting, repeated = sorted(arrivals), 0
+    for tick in range(int(waiting[-1]) - 1):
+        while waiting and waiting[0] <= tick:
+            buffer.put(tick)
+            waiting.pop(0)
+        repeated += buffer.take() is None
+    return repeated, buffer.dropped
+
+
+def stalled(count: int, every: int) -> list[float]:
+    """When pictures arrive of which one in `every` comes most of a tick late."""
+    return [number + (1.2 if number % every == 0 else 0.4) for number in range(count)]
+
+
+@pytest.mark.parametrize("every", [80, 400])
+def test_what_uneven_pictures_need_is_left_to_them(every: int):
+    """To drop the one that waits would cost a repeated one, again and again."""
+    repeated, dropped = shown_of(stalled(60_000, every), patience=60)
+    assert repeated <= 20
+    assert dropped <= 20
+
+
+def test_even_pictures_wait_for_nothing():
+    assert shown_of([number + 0.4 for number in range(20_000)], patience=60) == (1, 0)
+
+
+def test_patience_comes_back_when_pictures_come_evenly_again():
+    buffer: JitterBuffer[int] = JitterBuffer(patience=60)
+    waiting = stalled(5_000, 80) + [number + 0.4 for number in range(5_000, 40_000)]
+    for tick in range(39_000):
+        while waiting and waiting[0] <= tick:
+            buffer.put(tick)
+            waiting.pop(0)
+        buffer.take()
+    assert buffer.waiting == 0, "nobody waits longer than need be"

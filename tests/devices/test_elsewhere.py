@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsp_cam.devices import cable, virtualcam
+from lsp_cam.devices import cable, portaudio, virtualcam
 from lsp_cam.devices.cable import CABLES, Cable, find_cable
 from lsp_cam.devices.catalogue import list_devices
+from lsp_cam.devices.loudspeaker import SystemLoudspeaker
 from lsp_cam.errors import DeviceError, DeviceLost
 from tests.devices.fake_sounddevice import PortAudioError
 
@@ -119,3 +120,24 @@ def test_the_page_names_the_devices_that_the_program_takes() -> None:
     for name in (*CABLES, "OBS Virtual Camera", "Unity Video Capture"):
         assert name in page
     assert "ever run on Windows or on macOS" in page
+
+
+def test_the_voice_gives_way_while_a_microphone_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PortAudio is started anew to find it, which must not happen to a stream that is written to."""
+    made = sound(monkeypatch, VB_CABLE)
+    starts: list[str] = []
+    made._terminate = lambda: starts.append("end")  # type: ignore[attr-defined]
+    made._initialize = lambda: starts.append("begin")  # type: ignore[attr-defined]
+    for voice in (Cable(), SystemLoudspeaker()):
+        voice.open()
+        voice.write(np.ones(160, np.float32))
+        assert not portaudio.restart()
+        assert starts == []
+        with pytest.raises(DeviceLost, match="while a microphone is looked for"):
+            voice.write(np.ones(160, np.float32))
+        assert portaudio.restart()
+        assert starts == ["end", "begin"]
+        voice.open()
+        voice.write(np.ones(160, np.float32))
+        voice.close()
+        starts.clear()

@@ -19,7 +19,7 @@ from pyvirtualcam.util import encode_fourcc
 from lsp_cam.devices import catalogue, v4l2, virtualcam
 from lsp_cam.devices.fit import Fitter
 from lsp_cam.devices.v4l2 import Loopback
-from lsp_cam.devices.virtualcam import VirtualCamera, check_camera, find_camera
+from lsp_cam.devices.virtualcam import LABEL, VirtualCamera, check_camera, find_camera
 from lsp_cam.errors import DeviceError, DeviceLost
 
 from .. import needs
@@ -265,3 +265,16 @@ def test_looking_at_the_device_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         Loopback(dev / "video10", "Other", False, True),
         Loopback(dev / "video11", "Hurt", False, False),
     ]
+
+
+def test_an_open_camera_knows_its_names(
+    backend: type[Backend], devices: list[Loopback], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VirtualCamera() as camera:
+        assert not camera.is_called(None), "it is not open"
+        camera.open(640, 480, 30)
+        ours = next(d for d in devices if d.label == LABEL)
+        for name in (None, LABEL, str(ours.path)):
+            assert camera.is_called(name)
+        for other in devices:
+            assert other is ours or not camera.is_called(str(other.path))

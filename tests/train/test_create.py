@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -14,14 +15,18 @@ import numpy as np
 import pytest
 
 from lsp_cam.errors import DeviceError, UsageError
+from lsp_cam.packets import SAMPLE_RATE_HZ, frames_in
 from lsp_cam.train import create as creation
+from lsp_cam.train import create_motion
 from lsp_cam.train.create import TRACKED, create
-from lsp_cam.train.job import Effort, Progress, Request, in_words
+from lsp_cam.train.job import Effort, Job, Progress, Request, in_words
 from lsp_cam.train.prepare import crop
+from lsp_cam.train.prepare import work as work_folder
 from lsp_cam.train.prepare.inspect import Limits
+from lsp_cam.train.prepare.timeline import Segment, Timeline
 from lsp_cam.train.prepare.work import Work, room_on_disk
 from lsp_cam.train.render_lite import LiteConfig
-from lsp_cam.train.tracked import load_tracked
+from lsp_cam.train.tracked import Tracked, load_tracked, save_tracked
 from lsp_cam.trust.consent import Consent
 from tests.train.prepare.clips import FPS, pictures_of, speech_of, write_video
 
@@ -147,6 +152,10 @@ def test_a_disk_that_fills_is_told_before_and_while(
     def full(*given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    partial = tmp_path / "frames.rgb.partial"
+    partial.write_bytes(bytes(int(crop.ROOM_TO_SPARE * SECONDS * FPS * 256 * 256 * 3)))  # so much need not be free
+    crop.check_room(tmp_path / "frames.rgb", SECONDS * FPS, 256)
+    partial.unlink()
     monkeypatch.setattr(crop, "check_room", lambda *given: None)
     monkeypatch.setattr(crop, "cut_all", full)
     with pytest.raises(DeviceError, match=r"is full\. Make room and run the same command with --resume"):
@@ -164,3 +173,32 @@ def test_progress_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
         tell(share)
     assert said == ["3/12 Finding landmarks: 75%, 24 s left"]
     assert [in_words(s) for s in (40, 200, 4800)] == ["40 s", "3 min", "1 h 20 min"]
+
+
+def test_two_do_not_work_in_one_folder(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_folder, "ENDING_S", 0.1)
+    with work_folder.held(tmp_path / "work"), pytest.raises(UsageError, match="Another lsp-cam is at work in"):
+        create(request(video), tmp_path / "work", resume=False)
+    assert stat.S_IMODE((tmp_path / "work").stat().st_mode) == 0o700, "what is in it shows a person"
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(UsageError, match="cannot be worked in"):
+        create(request(video), tmp_path / "file", resume=False)
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("count", [59, 60, 61])
+def test_motion_goes_as_far_as_the_sound_of_a_fast_video_is_heard(count: int, tmp_path: Path) -> None:
+    """At 60 pictures a second the last one's sound may be a sample short of a frame."""
+    rng = np.random.default_rng(0)
+    clip = Tracked(
+        60.0, rng.normal(size=(count, 73, 3)), np.zeros((73, 3)), np.zeros((count, 3)), np.zeros((count, 3)),
+        np.zeros((count, 18, 3)), np.eye(3), np.zeros(3),
+    )  # fmt: skip
+    save_tracked(tmp_path / "tracked.npz", clip)
+    Timeline(np.arange(count), [Segment(0, count)]).save(tmp_path / "timeline.npz")
+    samples = round(count / clip.fps * SAMPLE_RATE_HZ)
+    heard = frames_in(samples)
+    np.save(tmp_path / "features.npy", np.zeros((1, heard, 4), np.float16))
+    found = create_motion._pieces(Job(request(tmp_path), TINY, Work(tmp_path), print))
+    assert sum(len(piece.clip.points) for piece in found) == heard
+    assert count != 59 or heard == count - 1

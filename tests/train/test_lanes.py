@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lsp_cam.train.lanes import Lanes, Spoken, vary_rows
+from lsp_cam.train.lanes import Lanes, Spoken, at_tempo, vary_rows
 
 LOOK_AHEAD = 18
 
@@ -23,6 +23,7 @@ def lanes(spoken: list[Spoken], unknown: list[Spoken], unlabelled: int = 0) -> L
 
 def test_windows_join_and_lie_beside_their_truth(spoken: list[Spoken], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lsp_cam.train.lanes.vary_rows", lambda mel, rng: mel)
+    monkeypatch.setattr("lsp_cam.train.lanes.TEMPO", (1.0, 1.0))
     short, whole = lanes(spoken, []), lanes(spoken, [])
     parts, one = [short.window(20, 3) for _ in range(4)], whole.window(80, 3)
     assert np.array_equal(np.concatenate([p.mel[:, :40] for p in parts], axis=1), one.mel[:, :160])
@@ -47,3 +48,28 @@ def test_varied_rows_are_mel_rows_of_the_same_speech() -> None:
     assert sum(np.array_equal(v, mel) for v in varied) in range(1, 8)
     assert all(v.min() >= 0 and v.max() < 2.5 and v.dtype == np.float32 for v in varied)
     assert len({float(v.mean()) for v in varied}) > 4
+
+
+def test_a_moved_voice_keeps_its_place_in_time_and_moves_among_the_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    mel = np.full((100, 80), 0.1, np.float32)
+    mel[40, 50] = 1.0
+    seen = [vary_rows(mel, np.random.default_rng(seed)) for seed in range(30)]
+    places = {tuple(int(k) for k in np.unravel_index(v.argmax(), v.shape)) for v in seen}
+    assert {row for row, _ in places} == {40}
+    bands = {band for _, band in places}
+    assert min(bands) < 50 < max(bands)
+    assert min(bands) >= 47
+    assert max(bands) <= 53
+
+
+@pytest.mark.parametrize("faster", [0.88, 1.0, 1.14])
+def test_rows_and_mouth_change_tempo_together(faster: float) -> None:
+    mel, truth = np.zeros((240, 80), np.float32), np.zeros((120, 75), np.float32)
+    mel[160:162], truth[80] = 1.0, 5.0
+    rows, mouth = at_tempo(mel, truth, faster)
+    assert len(rows) == 2 * len(mouth) == 2 * round(120 / faster)
+    assert abs((rows[:, 0].argmax() + 0.5) / 2 - (mouth[:, 0].argmax() + 0.5)) <= 0.5
+    assert abs(mouth[:, 0].argmax() - 80 / faster) <= 1
+    if faster == 1.0:
+        assert np.array_equal(rows, mel)
+        assert np.array_equal(mouth, truth)

@@ -102,6 +102,18 @@ def test_loss_is_the_distance_of_points_and_of_the_lips() -> None:
     assert with_gap - alone == pytest.approx(2.0)
 
 
+def test_lips_that_should_be_shut_weigh_more_and_others_as_before() -> None:
+    truth, parted = torch.zeros(1, 2, 75), torch.zeros(1, 2, 75)
+    parted[..., mouth_fit._UPPER] += 2.0
+
+    def asked(ours: torch.Tensor, wanted: torch.Tensor) -> float:
+        plain, weighed = (float(mouth_fit.loss_of(ours, wanted, 1.0, shut=shut)) for shut in (0.0, 2.0))
+        return weighed - plain
+
+    assert asked(parted, truth) == pytest.approx(4.0)
+    assert asked(truth, parted) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_calm_keeps_nods_and_takes_most_of_the_sway() -> None:
     t = np.arange(3600) / 60
     sway, nods = 4 * np.sin(2 * np.pi * t / 20), np.sin(2 * np.pi * t / 1.5)

@@ -90,3 +90,12 @@ def test_minutes_become_steps_once(tmp_path: Path) -> None:
     job = Walk()
     train(job, tmp_path, pace)
     assert TIMED_STEPS <= job.seen[-1][0] + 1 < 1000
+
+
+def test_gone_on_with_for_other_minutes_it_lasts_these_from_there(tmp_path: Path) -> None:
+    train(Walk(), tmp_path, Pace(steps=30, save_every=10))
+    said: list[str] = []
+    job = Walk()
+    train(job, tmp_path, Pace(steps=30, minutes=1e-6, save_every=10), said.append)
+    assert [step for step, _ in job.seen] == list(range(30, 30 + TIMED_STEPS))
+    assert said[0] == "Renderer: going on from step 30."

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from lsp_cam.train.models.recurrent import Lstm
+
 FEATURES = 1024
 DOWNSAMPLED = 512
 HIDDEN = 256
@@ -31,7 +33,7 @@ class MouthNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.downsample = downsampler()
-        self.LSTM = nn.LSTM(DOWNSAMPLED, HIDDEN, LAYERS, batch_first=True)
+        self.LSTM = Lstm(DOWNSAMPLED, HIDDEN, LAYERS, batch_first=True)
         self.fc = nn.Sequential(
             nn.Linear(HIDDEN, 512),
             nn.BatchNorm1d(512),

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from lsp_cam.train.models.recurrent import Gru
+
 MEL_BANDS = 80
 HIDDEN = 512
 LAYERS = 3
@@ -16,7 +18,7 @@ class SpeechEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.rnns = nn.ModuleList(
-            nn.GRU(MEL_BANDS if layer == 0 else HIDDEN, HIDDEN, batch_first=True) for layer in range(LAYERS)
+            Gru(MEL_BANDS if layer == 0 else HIDDEN, HIDDEN, batch_first=True) for layer in range(LAYERS)
         )
 
     def forward(self, mel: Tensor, state: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:

@@ -55,9 +55,16 @@ def choose_square(faces: list[Face], width: int, height: int, size: int) -> Squa
     return Square(left, top, side, size)
 
 
-def check_room(folder: Path, frames: int, size: int) -> None:
-    """DeviceError if the pictures will not fit on the disk."""
-    wanted = int(frames * size * size * 3 * ROOM_TO_SPARE)
+def partial_of(out: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return out.with_name(out.name + ".partial")
+
+
+def check_room(out: Path, frames: int, size: int) -> None:
+    """DeviceError if the pictures will not fit on the disk of `out`, beside those of them that are there already."""
+    folder, partial = out.parent, partial_of(out)
+    there = partial.stat().st_size if partial.exists() else 0
+    wanted = int(frames * size * size * 3 * ROOM_TO_SPARE) - there
     free = shutil.disk_usage(folder).free
     if free < wanted:
         raise DeviceError(
@@ -72,7 +79,7 @@ def cut_all(videos: list[Video], square: Square, fps: float, out: Path, tell: Ca
     A part that a kill has left is taken over, up to the last whole picture.
     """
     counts = [video.frames(fps) for video in videos]
-    partial, each = out.with_name(out.name + ".partial"), square.size**2 * 3
+    partial, each = partial_of(out), square.size**2 * 3
     there = partial.stat().st_size // each if partial.exists() else 0
     with partial.open("r+b" if there else "wb") as file:
         file.truncate(there * each)
@@ -109,7 +116,7 @@ def write_sound(videos: list[Video], counts: list[int], fps: float, out: Path) -
         given = sound(video, count / fps)[:samples]
         parts.append(np.pad(given, (0, samples - len(given))))
     levels = (np.clip(np.concatenate(parts), -1, 1) * 32767).astype("<i2")
-    partial = out.with_name(out.name + ".partial")
+    partial = partial_of(out)
     with wave.open(str(partial), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

@@ -5,6 +5,7 @@ a file of variable rate becomes an even one.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,9 @@ def sound(video: Video, seconds: float) -> NDArray[np.float32]:
     return samples[: round(seconds * SAMPLE_RATE_HZ)]
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, open; UsageError where it is no video or turns out to be damaged."""
     try:
         container = av.open(str(path), options={"protocol_whitelist": "file"})
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -101,7 +104,11 @@ def _opened(path: Path) -> Any:
     if not container.streams.video:
         container.close()
         raise UsageError(f"{path.name} has no picture. Choose a video of someone talking.")
-    return container
+    with container:
+        try:
+            yield container
+        except av.error.FFmpegError as error:
+            raise UsageError(f"{path.name} is damaged ({error.strerror}). Export it again.") from error
 
 
 def _time_of(frame: Any) -> float:

@@ -44,7 +44,7 @@ def crop_stage(job: Job, tell: Tell) -> Facts:
     """`frames.rgb` and `audio.wav`."""
     facts, videos = job.work.facts("inspect"), _videos(job)
     square, fps = Square(*facts["square"]), facts["fps"]
-    crop.check_room(job.work.root, sum(video.frames(fps) for video in videos), square.size)
+    crop.check_room(job.work.path("frames.rgb"), sum(video.frames(fps) for video in videos), square.size)
     counts = crop.cut_all(videos, square, fps, job.work.path("frames.rgb"), tell)
     crop.write_sound(videos, counts, fps, job.work.path("audio.wav"))
     return {"counts": counts}
@@ -64,6 +64,7 @@ def landmarks_stage(job: Job, tell: Tell) -> Facts:
     windows = landmarks.windows_of(seen, segments)
     looked = landmarks.second_look(frames, windows, folder, lambda share: tell(0.3 + 0.7 * share))
     segments = cuts.segments_of(good & np.isfinite(looked[:, 0, 0]), found, shortest)
+    _check_enough(job, sum(last - first for first, last in segments) / fps)
     numbers, laid = face.joined(segments)
     write_arrays(job.work.path("landmarks.npz"), vertices=landmarks.steady(looked, segments)[numbers])
     Timeline(numbers, laid).save(job.work.path("timeline.npz"))

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from lsp_cam.errors import DeviceError
+from lsp_cam.errors import DeviceError, UsageError
 
 Facts = dict[str, Any]
+ENDING_S = 12.0  # a run that the panel cancels is given ten seconds to end
 
 
 class Work:
@@ -71,6 +73,28 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     partial = path.with_name(path.name + ".partial.npz")
     np.savez(partial, allow_pickle=False, **arrays)
     os.replace(partial, path)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder, made and for this run alone; UsageError if it cannot be had."""
+    try:
+        with room_on_disk(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it shows a person
+            lock = FileLock(folder / "lock", timeout=ENDING_S)
+            lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"Another lsp-cam is at work in {folder}. Let it end, or choose another folder with --work."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be worked in ({error.strerror}). Choose another folder with --work."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

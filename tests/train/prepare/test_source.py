@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from lsp_cam.errors import UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ
+from lsp_cam.train.prepare import source
 from lsp_cam.train.prepare.source import look, pictures, sound
 from tests.train.prepare.clips import FPS, laid_down, write_video
 
@@ -75,3 +77,10 @@ def test_what_is_no_video_with_sound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(UsageError, match="cannot be opened as a video"):
         look(tmp_path / "text.mp4")
+
+
+def test_a_video_that_turns_out_to_be_damaged_is_told(tmp_path: Path) -> None:
+    """What decoders make good cannot be foreseen, so the fault is raised here."""
+    path = write_video(tmp_path / "torn.mp4", levels(4), SECOND)
+    with pytest.raises(UsageError, match=r"torn\.mp4 is damaged \(no packet\)"), source._opened(path):
+        raise av.error.InvalidDataError(1, "no packet", str(path))
