@@ -78,13 +78,16 @@ def jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:
     return data.tobytes()
 
 
-def settings(clip: Tracked, blend: float, size: int) -> dict[str, dict[str, Any]]:
-    """Per-stage settings; `blend`: how much of the manifold projection is used; `size`: of the pictures, in pixels."""
+def settings(
+    clip: Tracked, blend: float, size: int, close_small_mm: tuple[float, float] = CLOSE_SMALL_MM
+) -> dict[str, dict[str, Any]]:
+    """Per-stage settings; `blend`: how much of the manifold projection is used; `size`: of the pictures, in pixels;
+    `close_small_mm`: gaps under the first are shut, up to the second narrowed."""
     turned = clip.angles.mean(axis=0) - np.array([FACING_DEG, 0, 0])
     return {
         "manifold": {"neighbours": 10, "blend": blend},
         "mouth": {"look_ahead_frames": 18},
-        "shape": {"smooth_frames": 1.0, "close_small": CLOSE_SMALL_MM},
+        "shape": {"smooth_frames": 1.0, "close_small": close_small_mm},
         "pose": {"look_ahead_frames": 15, "sigma_scale": 0.3},
         "head": {
             "smooth_rotation_frames": 5.0,

@@ -14,6 +14,7 @@ from lsp_cam.train import render_fit
 from lsp_cam.train.bundle import camera_arrays, face_arrays, motion_networks, pictures, settings
 from lsp_cam.train.demo_motion import FPS, Plan, load_base, load_encoder, load_mouth
 from lsp_cam.train.synthetic import cache_footage, read_tracked
+from lsp_cam.train.tracked import Tracked
 from lsp_cam.trust.consent import nobody
 
 LICENCE = (
@@ -28,6 +29,7 @@ PROVENANCE = (
     "Malayalam Computing); Picovoice speech-to-intent (Apache-2.0, Picovoice); Breton Roadennou (CC BY); Arabic Speech "
     "Commands (CC BY 4.0); kerstin (CC0)."
 )
+CLOSE_SMALL_MM = (1.0, 2.0)  # its mouth has learned to shut (`demo_motion.Plan.shut`) and needs less help
 CONSENT = nobody(
     "A person who does not exist (computer-generated).",
     "The demo subject shows no real person, so that there is nobody whose consent would be needed.",
@@ -43,12 +45,18 @@ def silent_frames(phones: Path, frames: int, fps: float, margin_s: float = 0.12)
     return np.flatnonzero(quiet)
 
 
-def networks(plan: Plan, root: Path) -> dict[str, bytes]:
-    """All networks as ONNX files; if no renderer is trained, that of the bundle at `root`."""
+def motion(plan: Plan) -> dict[str, bytes]:
+    """The networks of motion as ONNX files."""
     pose = torch.load(plan.runs / "pose" / "pose_best.pt", weights_only=True)["model"]
-    trained, kept = plan.runs / "render" / "render_best.pt", "render.onnx"
-    rendered = render_fit.files(trained) if trained.exists() else {kept: (root / kept).read_bytes()}
-    return {**motion_networks(load_encoder(plan).state_dict(), load_mouth(plan).state_dict(), pose), **rendered}
+    return motion_networks(load_encoder(plan).state_dict(), load_mouth(plan).state_dict(), pose)
+
+
+def renderer(plan: Plan, clip: Tracked, root: Path) -> dict[str, bytes]:
+    """The renderer, and the camera for which it was trained; those of the bundle at `root` if none is trained."""
+    trained = plan.runs / "render" / "render_best.pt"
+    if trained.exists():
+        return {**render_fit.files(trained), "camera.npz": npz_bytes(**camera_arrays(clip))}
+    return {name: (root / name).read_bytes() for name in ("render.onnx", "camera.npz")}
 
 
 def build(plan: Plan, root: Path, blend: float) -> Subject:
@@ -59,10 +67,10 @@ def build(plan: Plan, root: Path, blend: float) -> Subject:
     base = load_base(plan)
     quiet = silent_frames(plan.synthetic / "phones.json", len(clip.points), FPS)
     files = {
-        **networks(plan, root),
+        **motion(plan),
+        **renderer(plan, clip, root),
         "manifold.npz": npz_bytes(feature_base=base),
         "face.npz": npz_bytes(**face_arrays(clip, quiet)),
-        "camera.npz": npz_bytes(**camera_arrays(clip)),
         **pictures(tracked, frames),
     }
     manifest = {
@@ -72,7 +80,7 @@ def build(plan: Plan, root: Path, blend: float) -> Subject:
         "consent": CONSENT.model_dump(),
         "provenance": PROVENANCE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": settings(clip, blend, 512),
+        "settings": settings(clip, blend, 512, CLOSE_SMALL_MM),
     }
     return write_bundle(root, manifest, files)
 
