@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,6 @@ from . import record, work
 from .crew import Crew, LostWorker
 from .listing import Clip
 
-LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_LOSSES = 3
 SPAN_SAMPLES = 30 * CHUNK_SAMPLES  # what is listened to in one go; a whole number of chunks
@@ -27,7 +25,8 @@ SPAN_SAMPLES = 30 * CHUNK_SAMPLES  # what is listened to in one go; a whole numb
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became of a clip. `share` of it is done (0 to 1); `pictures`, `seconds`: its size; `why` it failed."""
+    """What became of a clip. `share` of it is done (0 to 1); `pictures`, `seconds`: its size; `why` it failed,
+    or the error that nobody foresaw."""
 
     clip: Clip
     what: Literal["skipped", "begun", "advanced", "lost", "done", "failed"]
@@ -35,6 +34,7 @@ class News:
     pictures: int = 0
     seconds: float = 0.0
     why: str = ""
+    unforeseen: Exception | None = None
 
 
 Tell = Callable[[News], None]
@@ -80,8 +80,7 @@ class Batch:
             self._tell(News(clip, "failed", why=str(error)))
             return False
         except Exception as error:  # whatever it is, it is this clip's: the others go on
-            LOG.exception("%s", clip.recording)
-            self._tell(News(clip, "failed", why=f"Something unexpected went wrong ({type(error).__name__}: {error})."))
+            self._tell(News(clip, "failed", unforeseen=error))
             return False
         self._tell(News(clip, "done", 1.0, pictures, seconds))
         return True

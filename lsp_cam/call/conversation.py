@@ -86,7 +86,7 @@ class Conversation:
 
     def _meet(self, daemon: Daemon, waived: bool) -> None:
         """The daemon is on air: mute, microphone and steering are ours from now on; whose portrait comes is shown."""
-        daemon.on_mute, daemon.on_microphone, daemon.steered = self.mute, self.hear_from, self.head
+        daemon.heard_by, daemon.steered = self, self.head
         if self.portraits is not None:
 
             def show(subject: Subject) -> None:

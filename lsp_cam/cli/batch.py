@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .console import plain, print_error, print_line
+from .console import plain, print_error, print_line, unexpected
 
 if TYPE_CHECKING:
     from ..batch.listing import Clip
@@ -107,7 +107,8 @@ class Watcher:
             self.skipped += 1
             print_line(f"{place} {name}: done before")
         elif news.what == "failed":
-            print_error(f"{place} {name}: {news.why}")
+            why = news.why if news.unforeseen is None else unexpected(news.unforeseen)
+            print_error(f"{place} {name}: {why}")
         elif news.what == "lost":
             print_line(f"{name}: a worker was lost; its work is done again", "yellow")
         elif self._progress is None:

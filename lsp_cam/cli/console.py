@@ -53,7 +53,7 @@ def reported() -> Iterator[None]:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             print_error(NO_SPACE)
             raise typer.Exit(1) from None
-        print_error(_unexpected(error))
+        print_error(unexpected(error))
         raise typer.Exit(INTERNAL_ERROR) from None
 
 
@@ -122,7 +122,8 @@ def _debugging() -> bool:
     return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
 
-def _unexpected(error: Exception) -> str:
+def unexpected(error: Exception) -> str:
+    """What to say of an error that nobody foresaw; its details are logged."""
     what = f"something unexpected went wrong: {type(error).__name__}: {error}".splitlines()[0]
     try:
         return f"{what}. The details are in {_log(error)}."

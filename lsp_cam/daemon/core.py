@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ..devices.backdrop import Backdrop
 from ..devices.base import BLOCK_S, AudioSink, AudioSource, FrameSink
 from ..devices.fit import Fitter, even
-from ..devices.monitor import Monitor
 from ..devices.preview import PreviewSink
 from ..devices.switched import SwitchedSource
 from ..errors import DaemonError, DeviceError
@@ -22,6 +21,7 @@ from ..stages.steer import Steering
 from ..subject import Subject
 from .clock import AudioClock
 from .crew import Crew
+from .ears import Ear, PortraitEar
 from .heads import Head, PortraitHead
 from .listening import QUEUED_BLOCKS, Blocks, Listener, capture, motion
 from .loading import Loader
@@ -82,11 +82,6 @@ class Daemon:
         self.times = StageTimes()
         self.lost_speech = Lately(REMEMBERED_S)
         self.loading: str | None = None
-        self.on_mute: Callable[[bool], None] | None = None
-        """Where set, muting means somebody else than the portrait."""
-        self.on_microphone: Callable[[AudioSource], None] | None = None
-        """Where set, another microphone is somebody else's than the portrait's."""
-        self._muted = False
         self._switching = threading.Lock()
         self._crew = Crew(self.stop)
         self.mender = Mender(loader.renew)
@@ -107,6 +102,8 @@ class Daemon:
         self.voice_sink = voice_sink
         expected_s = pipeline.look_ahead_samples / SAMPLE_RATE_HZ + UNTIL_SEEN_S
         self.voice = Voice(self.listener.history, self.clock, expected_s)
+        self.heard_by: Ear = PortraitEar(self.listener, self.voice, lambda: self.source)
+        """Whom `mute` and `hear_from` are about; a call puts another in its place."""
         liking = self._liking(subject.name)
         self.listener.behave(liking.manner)
         if liking.steering is not None:
@@ -223,15 +220,8 @@ class Daemon:
         self.camera.paused = paused
 
     def hear_from(self, source: AudioSource) -> None:
-        """Take the speech (in a call: our own) from another microphone, which is open.
-
-        What loudspeakers play is not said back to those who said it.
-        """
-        if self.on_microphone is not None:
-            self.on_microphone(source)
-        else:
-            self.voice.silent = isinstance(source, Monitor)
-            self.source.change(source)
+        """Let the portrait (in a call: the other side) hear another microphone, which is open."""
+        self.heard_by.hear_from(source)
         LOG.info("now listening to %s", source.name)
 
     def reframe(self, settings: Settings, camera: FrameSink | None) -> None:
@@ -255,16 +245,12 @@ class Daemon:
 
     def mute(self, muted: bool) -> None:
         """Let the portrait (in a call: the other side) hear silence, or the microphone again."""
-        self._muted = muted
-        if self.on_mute is None:
-            self.listener.muted = muted
-        else:
-            self.on_mute(muted)
+        self.heard_by.mute(muted)
 
     @property
     def muted(self) -> bool:
         """Whether somebody is muted."""
-        return self._muted
+        return self.heard_by.muted
 
     def mirror(self, mirror: bool) -> None:
         """Exchange left and right of the picture."""

@@ -14,6 +14,7 @@ import pytest
 from lsp_cam.batch import run as running
 from lsp_cam.batch.listing import Clip
 from lsp_cam.batch.run import Batch, News
+from lsp_cam.cli.batch import Watcher
 
 from .conftest import recordings
 
@@ -55,8 +56,18 @@ def test_a_clip_that_fails_in_a_way_nobody_thought_of_fails_alone(
     job: Any = type("Job", (), {"fps": 25})()
     failed = asyncio.run(Batch(clips, job, crew, None, news.append).run())
     assert [clip.film.stem for clip in failed] == ["c"]
-    assert [told.why for told in news if told.what == "failed"] == [
-        "Something unexpected went wrong (ValueError: a film of a second)."
-    ]
+    assert [str(told.unforeseen) for told in news if told.what == "failed"] == ["a film of a second"]
     assert {path.stem for path in tmp_path.glob("*.mp4")} == set("abdef")
     assert crew.busiest == crew.workers
+
+
+def test_what_nobody_foresaw_is_said_in_a_line_and_its_details_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lsp_cam.cli.console.state_folder", lambda: tmp_path)
+    clip = Clip(tmp_path / "a.wav", tmp_path / "a.mp4")
+    Watcher(1, plain_progress=True).tell(News(clip, "failed", unforeseen=ValueError("a film of a second")))
+    said = capsys.readouterr().err
+    assert "[1/1] a.mp4: something unexpected went wrong: ValueError: a film of a second" in said
+    assert "Traceback" not in said
+    assert "ValueError: a film of a second" in (tmp_path / "errors.log").read_text()

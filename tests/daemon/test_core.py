@@ -372,7 +372,7 @@ def test_what_loudspeakers_play_is_not_said_back(monkeypatch: pytest.MonkeyPatch
     class FakeMonitor(FileSource):
         pass
 
-    monkeypatch.setattr("lsp_cam.daemon.core.Monitor", FakeMonitor)
+    monkeypatch.setattr("lsp_cam.daemon.ears.Monitor", FakeMonitor)
     samples, voice = np.full(16_000, 0.5, np.float32), ListVoice()
     loader: Any = FakeLoader()
     daemon = Daemon(loader.find("anna"), loader, lambda: FileSource(samples), ListSink(), voice_sink=voice)
