@@ -93,7 +93,7 @@ class Daemon:
         self.outlets = Outlets(camera, self.preview, camera_is_device, settings.fps)
         self.clock = AudioClock()
         self.due: DuePictures[Due] = DuePictures()
-        self.rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * settings.fps)
+        self.rendered: JitterBuffer[Picture] = JitterBuffer.at(settings.fps)
         self.listener = Listener(Show.begin(pipeline), settings.fps, self.due, self.clock, self.outlets.recording)
         self.steered: Head = PortraitHead(self.listener, memory)
         """What `steer` moves; a call puts another in its place."""

@@ -85,19 +85,28 @@ class DuePictures(Generic[T]):
 class JitterBuffer(Generic[T]):
     """Rendered pictures on their way to the camera: at most `depth`, oldest first.
 
-    A stall of the reader would leave it full, hence late, for good: when every one of `patience` takes in a row leaves
-    something behind, one picture is dropped. Where it runs empty within `RARELY` takes, the pictures come so unevenly
-    (others use the machine, or its host) that what was left behind was needed: before the next is dropped it waits
-    twice as long, up to `MOST_PATIENCE` times.
+    What piles up when the makers catch up after a stall is in hand for the next one. It would be late for good, though,
+    as it would be after a stall of the reader: when every one of `patience` takes in a row leaves something behind,
+    one picture is dropped. Where it runs empty within `RARELY` takes, the pictures come so unevenly (others use the
+    machine, or its host) that what was left behind was needed: before the next is dropped it waits twice as long, up
+    to `MOST_PATIENCE` times.
     """
 
     RARELY = 1000
     MOST_PATIENCE = 256
+    LONGEST_STALL_S = 0.13
+    """What is worth bridging: a host that takes the processor away does so for up to a tenth of a second."""
+
+    @classmethod
+    def at(cls, fps: int) -> JitterBuffer[T]:
+        """For so many pictures a second."""
+        return cls(max(2, round(cls.LONGEST_STALL_S * fps)), patience=2 * fps)
 
     def __init__(self, depth: int = 2, patience: int = 60) -> None:
+        self.depth, self.patience = depth, patience
         self._waiting: deque[T] = deque(maxlen=depth)
         self._lock = threading.Lock()
-        self._least_patience = self._patience = patience
+        self._patience = patience
         self._never_empty = 0
         self._since_dropped: int | None = None
         self.dropped = 0
@@ -135,5 +144,5 @@ class JitterBuffer(Generic[T]):
         if self._since_dropped is None:
             return
         wanted = self._patience * 2 if self._since_dropped <= self.RARELY else self._patience // 2
-        self._patience = min(max(wanted, self._least_patience), self.MOST_PATIENCE * self._least_patience)
+        self._patience = min(max(wanted, self.patience), self.MOST_PATIENCE * self.patience)
         self._since_dropped = None

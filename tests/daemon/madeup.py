@@ -176,7 +176,7 @@ def filmed(
     """Show pictures that are done at these times. `changes`: rates that are asked for, by when."""
     time = Time(seconds)
     monkeypatch.setattr(showing, "time", time)
-    rendered: JitterBuffer[Picture] = JitterBuffer(patience=2 * FPS)
+    rendered: JitterBuffer[Picture] = JitterBuffer.at(FPS)
     reader, camera = Reader(time, stalls or {}), Camera(BLACK, Fitter(SIDE, SIDE, None), False)
     camera.out, camera.fresh = Rate(now=time.monotonic), Rate(now=time.monotonic)
     coming: list[Event] = [(at_s, partial(rendered.put, picture)) for at_s, picture in pictures]

@@ -119,9 +119,9 @@ def test_jitter_within_the_buffer_drops_and_repeats_nothing():
     assert taken == list(range(60))
 
 
-def shown_of(arrivals: list[float], patience: int) -> tuple[int, int]:
+def shown_of(arrivals: list[float], patience: int, depth: int = 2) -> tuple[int, int]:
     """How many pictures were shown again, and dropped, of those that arrive at these times (in ticks)."""
-    buffer: JitterBuffer[int] = JitterBuffer(patience=patience)
+    buffer: JitterBuffer[int] = JitterBuffer(depth, patience)
     waiting, repeated = sorted(arrivals), 0
     for tick in range(int(waiting[-1]) - 1):
         while waiting and waiting[0] <= tick:
@@ -140,6 +140,16 @@ def stalled(count: int, every: int) -> list[float]:
 def test_what_uneven_pictures_need_is_left_to_them(every: int):
     """To drop the one that waits would cost a repeated one, again and again."""
     repeated, dropped = shown_of(stalled(60_000, every), patience=60)
+    assert repeated <= 20
+    assert dropped <= 20
+
+
+def test_a_host_that_takes_the_processor_away_costs_next_to_nothing():
+    """Nothing comes for three ticks, then all at once, every seven seconds: what came is kept for the next time."""
+    arrivals = [max(number + 0.4, number - number % 200 + 3.2) for number in range(60_000)]
+    kept, meagre = JitterBuffer.at(30), shown_of(arrivals, patience=60, depth=2)
+    repeated, dropped = shown_of(arrivals, kept.patience, kept.depth)
+    assert meagre[0] > 250
     assert repeated <= 20
     assert dropped <= 20
 
