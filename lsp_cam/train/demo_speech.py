@@ -1,4 +1,7 @@
-"""The speech encoder that ships: pre-trained on all the speech, tuned where the mouth's movement is known as well."""
+"""The speech encoder that ships: pre-trained on all the speech, tuned where the mouth's movement is known as well.
+
+    torchrun --nproc-per-node 2 -m lsp_cam.train.demo_speech --threads 1
+"""
 
 import argparse
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 
 from lsp_cam.packets import ROWS_PER_FRAME, SAMPLE_RATE_HZ
 from lsp_cam.stages.mel import mel_rows
-from lsp_cam.train import speech_tune
+from lsp_cam.train import ranks, speech_tune
 from lsp_cam.train.augment import augment
 from lsp_cam.train.checkpoint import load_model
 from lsp_cam.train.corpus import Corpus, is_held_out, load_corpus
@@ -74,7 +77,8 @@ def known_speech(plan: Plan, corpus: Corpus, truth: MouthTruth) -> Iterator[Spok
 def _clip(plan: Plan) -> Iterator[Spoken]:
     displacement = clip_displacement(read_tracked(plan.synthetic).at_rate(FPS))
     last = int(len(displacement) * plan.train_share)
-    audio = load_corpus([plan.synthetic], plan.runs / "cache" / "clip").audio("audio.wav")
+    sound = ranks.cached(lambda: load_corpus([plan.synthetic], plan.runs / "cache" / "clip"))
+    audio = sound.audio("audio.wav")
     rng = np.random.default_rng(plan.seed)
     for version in range(plan.clip_versions):
         mel = mel_rows(augment(audio, rng) if version else audio, ROWS_PER_FRAME * len(displacement)).astype(np.float16)
@@ -99,7 +103,7 @@ def tune(plan: Plan, config: speech_tune.Config) -> Path:
 
     Returns the path of the result in half floats.
     """
-    corpus = load_corpus([plan.speech], plan.runs / "cache")
+    corpus = ranks.cached(lambda: load_corpus([plan.speech], plan.runs / "cache"))
     start, trained = SpeechForesight(), plan.runs / "speech" / "speech_best.pt"
     if trained.exists():
         load_model(trained, start)
@@ -109,7 +113,8 @@ def tune(plan: Plan, config: speech_tune.Config) -> Path:
     path = speech_tune.fit(known, list(unknown_speech(plan, corpus)), start, config)
     listener = speech_tune.Listener()
     load_model(path, listener)
-    save_encoder(config.out / ENCODER_FILE, listener.speech.encoder)
+    if ranks.is_first():
+        save_encoder(config.out / ENCODER_FILE, listener.speech.encoder)
     return config.out / ENCODER_FILE
 
 
@@ -123,7 +128,8 @@ def main() -> None:
     options = parser.parse_args()
     data = options.shared / "data"
     config = speech_tune.Config(options.runs / "listener", options.steps, threads=options.threads)
-    print(tune(Plan(data / "synthetic", data / "speech", options.runs), config))
+    with ranks.together():
+        print(tune(Plan(data / "synthetic", data / "speech", options.runs), config))
 
 
 if __name__ == "__main__":

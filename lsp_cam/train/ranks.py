@@ -8,7 +8,7 @@ one rank, and nothing here does anything.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -70,6 +70,13 @@ def gathered(value: T) -> list[T]:
     held: list[Any] = [None] * count()
     distributed.all_gather_object(held, value)
     return held
+
+
+def cached(read: Callable[[], T]) -> T:
+    """What `read` gives in each rank: the first reads alone, and what it leaves in a cache serves the others."""
+    read_first = [read()] if is_first() else []
+    agreed(None)
+    return read_first[0] if read_first else read()
 
 
 def average(parameters: Iterable[nn.Parameter]) -> None:

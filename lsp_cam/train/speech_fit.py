@@ -126,9 +126,7 @@ def fit(config: Config, tell: Callable[[Progress], None] = lambda _: None) -> Pa
     """
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
-    corpus = load_corpus(list(config.folders), config.cache) if ranks.is_first() else None
-    ranks.agreed(None)  # it is in the cache now
-    corpus = corpus or load_corpus(list(config.folders), config.cache)
+    corpus = ranks.cached(lambda: load_corpus(list(config.folders), config.cache))
     train, held_out = speakers_apart(corpus, config.by_folder)
     fixed = np.random.default_rng(config.seed + 1)
     checks = [draw(corpus, held_out, config, fixed, vary=False) for _ in range(4)]

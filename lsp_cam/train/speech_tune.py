@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lsp_cam.train import checkpoint, mouth_fit
+from lsp_cam.train import checkpoint, mouth_fit, ranks
 from lsp_cam.train.lanes import Lanes, Spoken, Window
 from lsp_cam.train.models.mouth import DELTAS, FEATURES, MouthNet
 from lsp_cam.train.models.speech import SpeechForesight
@@ -84,7 +84,8 @@ def losses(model: Listener, window: Window, states: States, config: Config) -> d
 def fit(known: list[Spoken], unknown: list[Spoken], start: SpeechForesight, config: Config) -> Path:
     """Train, resuming at the last finished episode if there is one; returns the checkpoint's path.
 
-    known: speech with truth; unknown: speech without; start: the pre-trained encoder and its head.
+    known: speech with truth; unknown: speech without; start: the pre-trained encoder and its head. Of several ranks each
+    hears streams of its own, and the first writes.
     """
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
@@ -92,9 +93,9 @@ def fit(known: list[Spoken], unknown: list[Spoken], start: SpeechForesight, conf
     model.speech.load_state_dict(start.state_dict())
     optimizer = torch.optim.Adam(model.parameters(), config.rate, betas=(0.9, 0.98))
     # No chance is drawn but by the lanes, which are seeded anew in each episode.
-    done = checkpoint.resume(path, model, optimizer, None)
+    done = checkpoint.resume(path, model, optimizer, None, by_all=True)
     for first in range(done, config.steps, config.episode):
-        seed = [config.seed, first]
+        seed = [config.seed, first] if ranks.is_first() else [config.seed, first, ranks.number()]
         lanes = Lanes(known, unknown, config.lanes, config.unlabelled, mouth_fit.LOOK_AHEAD, seed)
         states, last = States(), min(first + config.episode, config.steps)
         for step in range(first, last):
@@ -105,8 +106,11 @@ def fit(known: list[Spoken], unknown: list[Spoken], start: SpeechForesight, conf
             total = parts["mouth"] + config.heads * parts["heads"] + config.foresight * parts["foresight"]
             optimizer.zero_grad()
             torch.autograd.backward(total)
+            ranks.average(model.parameters())
             torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
             optimizer.step()
-            checkpoint.log_row(config.out / "listener.csv", step=step + 1, **{k: v.item() for k, v in parts.items()})
-        checkpoint.save(path, last, model, optimizer, None)
+            if ranks.is_first():
+                told = {name: part.item() for name, part in parts.items()}
+                checkpoint.log_row(config.out / "listener.csv", step=step + 1, **told)
+        checkpoint.save(path, last, model, optimizer, None, by_all=True)
     return path

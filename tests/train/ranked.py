@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lsp_cam.train import checkpoint, ranks
+from lsp_cam.train import checkpoint, ranks, speech_tune
+from lsp_cam.train.lanes import Spoken
+from lsp_cam.train.models.speech import SpeechForesight
 from lsp_cam.train.precision import Precision
 from lsp_cam.train.render_loop import Pace, train
 
@@ -56,6 +58,15 @@ class Line:
         return [self.model.weight.item(), self.model.bias.item()]
 
 
+def tune(out: Path) -> Path:
+    """Encoder and mouth tuned for two steps on made-up speech."""
+    checkpoint.seed_everything(2)
+    mel = np.random.default_rng(3).random((60, 80)).astype(np.float16)
+    spoken = Spoken(mel, np.repeat(mel[::2, :1], 75, axis=1))
+    config = speech_tune.Config(out, steps=2, lanes=2, frames=8, warmup=1, threads=1, episode=1)
+    return speech_tune.fit([spoken], [], SpeechForesight(), config)
+
+
 def main(out: Path) -> None:
     checkpoint.seed_everything(1)
     with ranks.together():
@@ -66,6 +77,7 @@ def main(out: Path) -> None:
         turned = nn.Parameter(torch.zeros(2, 3))
         turned.grad = (1 + ranks.number()) * torch.arange(6.0).reshape(3, 2).T  # not in a row, as of convolutions
         ranks.average([turned])
+        tune(out / "tuned")
         np.savez(
             out / f"rank{ranks.number()}.npz", drawn=np.stack(whole.drawn), line=whole.line, in_two_goes=second.line,
             again=np.stack(first.drawn + second.drawn), asked=ranks.gathered(ranks.number()),

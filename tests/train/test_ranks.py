@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lsp_cam.assets import sample_speech
 from lsp_cam.train import ranks
 from lsp_cam.train.corpus import is_held_out
 from lsp_cam.train.encoder import load_encoder
 from tests.conftest import ROOT
-from tests.train.ranked import BATCH, RATE, STEPS
+from tests.train.ranked import BATCH, RATE, STEPS, tune
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -30,10 +31,16 @@ def torchrun(*words: str | Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What both ranks told of `ranked.py`."""
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two ranks of `ranked.py` have written."""
     out = tmp_path_factory.mktemp("ranks")
     torchrun("-m", "tests.train.ranked", out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def fitted(out: Path) -> list[dict[str, Any]]:
+    """What both ranks told."""
     assert len((out / "whole/render.csv").read_text().splitlines()) == 1 + STEPS  # one rank writes
     return [dict(np.load(out / f"rank{number}.npz")) for number in (0, 1)]
 
@@ -62,6 +69,14 @@ def test_ranks_hear_one_another(fitted: list[dict[str, Any]]) -> None:
         assert list(rank["asked"]) == [0, 1]
         assert rank["agreed"] == 7
         np.testing.assert_array_equal(rank["turned"], 1.5 * np.arange(6).reshape(3, 2).T)
+
+
+def test_encoder_and_mouth_are_tuned_by_all_ranks_and_written_by_one(out: Path, tmp_path: Path) -> None:
+    assert len((out / "tuned/listener.csv").read_text().splitlines()) == 1 + 2
+    together, alone = (torch.load(path, weights_only=True) for path in (out / "tuned/listener.pt", tune(tmp_path)))
+    assert together["step"] == alone["step"] == 2
+    weight = "mouth.fc.0.weight"
+    assert not torch.equal(together["model"][weight], alone["model"][weight]), "the other rank's streams count as well"
 
 
 def test_one_process_by_itself_is_the_first_of_one() -> None:
