@@ -61,10 +61,17 @@ class Found:
     why: str = ""
 
 
+def how_to_get(name: str) -> str:
+    """The command that installs the library of an engine for graphics cards."""
+    if name == "tensorrt":  # no extra has it: it is gigabytes, and of use on few machines
+        return f"{sys.executable} -m pip install tensorrt onnx 'cuda-bindings>=13'"
+    return install_command("rtx")
+
+
 def look(name: str, module: str, code: str = CODE) -> Found:
     """What the engine `name`, whose library is the Python `module`, can do here. Without a driver nothing is loaded."""
     if find_spec(module) is None:
-        return Found(name, False, why=f"not installed; {install_command('rtx')}")
+        return Found(name, False, why=f"not installed; {how_to_get(name)}")
     if not has_driver():
         return Found(name, False, why="NVIDIA's driver is not here; it can build engines only")
     return _ask(name, code)

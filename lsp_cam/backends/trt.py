@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import MissingExtra, ModelError
-from ..folders import install_command
 from .base import Array, Engine, Model, TensorSpec
 from .cuda import Cuda, has_driver, nbytes
 from .plans import Maker, Plans
+from .probe import how_to_get
 
 LOG = logging.getLogger(__name__)
 MODULES = {"tensorrt-rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
@@ -36,7 +36,7 @@ class Library:
         """Raises MissingExtra if it is not installed, ModelError if it would crash for want of a driver."""
         self.name = name
         if find_spec(MODULES[name]) is None or find_spec("onnx") is None:
-            raise MissingExtra(f"{name} is not installed. Install it: {install_command('rtx')}")
+            raise MissingExtra(f"{name} is not installed. Install it: {how_to_get(name)}")
         if name != BUILT_HERE and not has_driver():
             raise ModelError(f"{name} needs NVIDIA's driver, which is not here. Choose --engine onnxruntime.")
         self.trt = importlib.import_module(MODULES[name])

@@ -16,7 +16,8 @@ def key_of(job: Job, clip: Clip, sealed: bool) -> str:
     rendering = job.rendering
     track = job.steering.track
     settings = [
-        rendering.version, rendering.digest, repr(rendering.config), job.fps, repr(job.manner), job.words, sealed,
+        rendering.version, rendering.digest, repr(rendering.config), rendering.engine, job.fps, repr(job.manner),
+        job.words, sealed,
         job.steering.mode, job.steering.mirror, "" if track is None else hashlib.sha256(track.tobytes()).hexdigest(),
         clip.film.suffix.lower(), sha256_of(clip.recording),
     ]  # fmt: skip

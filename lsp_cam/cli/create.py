@@ -41,7 +41,11 @@ def create(
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Processor threads to train with.")] = 2,
     work: Annotated[
-        Path | None, typer.Option("--work", metavar="DIR", help="Where to work; some 6 GB for five minutes at 512.")
+        Path | None, typer.Option("--work", metavar="DIR", help="Where to work; up to 15 GB for five minutes at 512.")
+    ] = None,
+    vgg: Annotated[
+        Path | None,
+        typer.Option("--vgg", metavar="FILE", help="VGG19's weights (torchvision's), for --renderer normal and large."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
     replace: Annotated[
@@ -56,7 +60,7 @@ def create(
     """
     from ..store import Store
 
-    _check_choices(size, renderer, device)
+    _check_choices(size, renderer, device, vgg)
     store = Store()
     store.check_free(name, replace)
     make, request = _maker()
@@ -64,7 +68,7 @@ def create(
 
     wanted = request(
         videos=tuple(videos), name=name, consent=_consent(consent, name), licence=licence, size=size,
-        renderer=renderer, device=device, minutes=minutes, threads=threads,
+        renderer=renderer, device=device, minutes=minutes, threads=threads, vgg=vgg,
     )  # fmt: skip
     folder = work or store.home / "work" / name
     with together():
@@ -76,8 +80,13 @@ def create(
     print_line(f"What it was made of is still in {folder}; delete that folder when you no longer need it.")
 
 
-def _check_choices(size: int, renderer: str, device: str) -> None:
+def _check_choices(size: int, renderer: str, device: str, vgg: Path | None) -> None:
     from ..errors import UsageError
+
+    if vgg is not None and not vgg.is_file():
+        raise UsageError(f"There is no file {vgg}. Leave --vgg out to train without VGG19.")
+    if vgg is not None and renderer == "lite":
+        raise UsageError("The lite renderer has no use for --vgg. Leave it out, or choose --renderer normal.")
 
     for option, value, allowed in (
         ("--size", str(size), ("512", "256")),

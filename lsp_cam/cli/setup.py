@@ -53,9 +53,9 @@ def _set_up(yes: bool, dry_run: bool) -> None:
     from ..setup.plan import OPTIONS_FILE, plan
 
     found = facts()
-    if not found.buildable:
-        raise UsageError(NO_MODULE.format(release=found.release))
     steps = plan(found)
+    if not found.buildable:
+        print_line(NO_MODULE.format(release=found.release))
     if not steps:
         print_line("Nothing is missing. Next: lsp-cam doctor, or lsp-cam start")
         return
@@ -67,7 +67,7 @@ def _set_up(yes: bool, dry_run: bool) -> None:
     _run(steps, found)
     if not found.member:
         print_line(f"Log out and in, so that {found.user} may use the camera.")
-    print_line("Done. Next: lsp-cam selftest")
+    print_line(f"Done. Next: lsp-cam {'selftest' if found.buildable else 'start --camera pipewire'}")
 
 
 def _run(steps: list[Step], found: Facts) -> None:

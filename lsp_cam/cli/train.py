@@ -53,13 +53,14 @@ def speech(
 
     if find_spec("torch") is None:
         raise MissingExtra(f"Training needs torch, which is not installed. Run: {install_command('train')}")
+    from ..train.prepare.work import room_on_disk
     from ..train.ranks import is_first, together
     from ..train.speech_fit import Config, fit
 
     config = Config(
         tuple(folders), out / "cache", out, steps, seed=seed, threads=threads, by_folder=speakers is Speakers.FOLDER
     )
-    with together():
+    with together(), room_on_disk(out, "the same command again"):
         if is_first():
             _same_folders(out, folders)
             _tell_corpus(config)

@@ -60,10 +60,10 @@ def open_microphone(device: str) -> AudioSource:
     return _microphone(device)
 
 
-def open_camera(camera: str) -> FrameSink | None:
+def open_camera(camera: str, layout: str) -> FrameSink | None:
     """The virtual camera of that name, a free one (`auto`), PipeWire's, or none (`preview`); no file.
 
-    Raises DeviceError.
+    `layout`: of its pixels, or `auto`. Raises DeviceError.
     """
     if camera == PREVIEW:
         return None
@@ -72,7 +72,7 @@ def open_camera(camera: str) -> FrameSink | None:
         return PipewireCamera()
     wanted = None if camera == AUTO else camera
     check_camera(wanted)
-    return VirtualCamera(wanted)
+    return _virtual(wanted, layout)
 
 
 def choose(options: StartOptions, store: Store) -> Cast:
@@ -149,5 +149,8 @@ def choose_camera(settings: RunSettings, subject: Subject) -> tuple[FrameSink | 
         if camera != AUTO:
             raise
         return None, False, (f"No virtual camera: the portrait shows on the preview page only. {error}",)
-    layout = None if settings.camera_format == AUTO else settings.camera_format
-    return VirtualCamera(wanted, layout=layout), True, ()
+    return _virtual(wanted, settings.camera_format), True, ()
+
+
+def _virtual(wanted: str | None, layout: str) -> VirtualCamera:
+    return VirtualCamera(wanted, layout=None if layout == AUTO else layout)

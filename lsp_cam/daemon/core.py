@@ -44,12 +44,14 @@ UNTIL_SEEN_S = 0.09  # what rendering and the camera's clock add, as a rule; mea
 
 @dataclass(frozen=True)
 class Settings:
-    """How to show: pictures per second, their size (None: the subject's own), what fills it, mirrored or not."""
+    """How to show: pictures per second, their size (None: the subject's own), what fills it, mirrored or not, and in
+    which layout of their pixels where a virtual camera is chosen on air."""
 
     fps: int = 30
     size: tuple[int, int] | None = None
     backdrop: Backdrop | None = None
     mirror: bool = False
+    camera_format: str = "auto"
 
 
 class Daemon:
@@ -241,6 +243,7 @@ class Daemon:
             self.settings = before
             raise
         self.size, self.listener.fps = (width, height), settings.fps
+        self.rendered.suit(settings.fps)
         self.camera.fitter = Fitter(width, height, settings.backdrop)
 
     def mute(self, muted: bool) -> None:

@@ -100,7 +100,9 @@ class JitterBuffer(Generic[T]):
     @classmethod
     def at(cls, fps: int) -> JitterBuffer[T]:
         """For so many pictures a second."""
-        return cls(max(2, round(cls.LONGEST_STALL_S * fps)), patience=2 * fps)
+        buffer = cls()
+        buffer.suit(fps)
+        return buffer
 
     def __init__(self, depth: int = 2, patience: int = 60) -> None:
         self.depth, self.patience = depth, patience
@@ -110,6 +112,13 @@ class JitterBuffer(Generic[T]):
         self._never_empty = 0
         self._since_dropped: int | None = None
         self.dropped = 0
+
+    def suit(self, fps: int) -> None:
+        """From now on there are so many pictures a second; those that wait and still find room stay."""
+        with self._lock:
+            self.depth, self.patience = max(2, round(self.LONGEST_STALL_S * fps)), 2 * fps
+            self._waiting = deque(self._waiting, maxlen=self.depth)
+            self._patience = self.patience
 
     @property
     def waiting(self) -> int:

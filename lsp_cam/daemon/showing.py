@@ -145,7 +145,9 @@ def film(
     while not stop.wait(max(pacer.deadline_s - time.monotonic(), 0.0)):
         if outlets.meet_requests():
             pacer = Pacer(period_s(), time.monotonic())
-        picture = None if camera.paused else rendered.take()
+        picture = rendered.take()  # while it is paused, too: what waits would be old when it goes on
+        if camera.paused:
+            picture = None
         if picture is not None:
             camera.turn(picture)
         camera.refit()

@@ -140,7 +140,7 @@ class Status(Told):
 
 def affordable(fps_new: float) -> int:
     """A rate that a machine which manages `fps_new` pictures a second can keep."""
-    return next((fps for fps in (25, 20, 15, 12, 10) if fps <= fps_new), 8)
+    return next((fps for fps in (50, 30, 25, 20, 15, 12, 10) if fps <= fps_new), 8)
 
 
 def warnings_of(

@@ -66,18 +66,19 @@ def _microphones() -> tuple[list[DeviceInfo], list[Missing]]:
 def _cameras() -> tuple[list[DeviceInfo], list[Missing]]:
     if sys.platform != "linux":
         return [], [Missing("camera", f"Virtual cameras are only found by opening them here. {remedy()}")]
+    found = v4l2.loopbacks()
     try:
         auto = find_camera()
     except DeviceError as error:
-        auto = None
-        missing = [Missing("camera", str(error))]
-    else:
-        missing = []
-    listed = [
-        DeviceInfo("camera", str(d.path), d.label, str(d.path) == auto, "in use" if d.taken else "free")
-        for d in v4l2.loopbacks()
+        # Where all are fed, perhaps by us, they are listed as what they are: in use.
+        return _listed(found, None), [] if found else [Missing("camera", str(error))]
+    return _listed(found, auto), []
+
+
+def _listed(found: list[v4l2.Loopback], auto: str | None) -> list[DeviceInfo]:
+    return [
+        DeviceInfo("camera", str(d.path), d.label, str(d.path) == auto, "in use" if d.taken else "free") for d in found
     ]
-    return listed, missing
 
 
 def _channels(count: int) -> str:

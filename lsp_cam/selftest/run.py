@@ -150,9 +150,11 @@ def _film(
 def _findings(
     name: str, voice: str | None, read_back: str, fps: int, began_s: float, sent: Sent, eye: Eye, ear: Ear | None
 ) -> Findings:
-    seen = {number: at_s for number, at_s in eye.seen_s.items() if at_s > began_s}
+    # A reader that was slow to open may first be given what had waited for it: that tells nothing of the camera.
+    counted = {number for number, at_s in sent.at_s.items() if at_s > began_s}
+    seen = {number: at_s for number, at_s in eye.seen_s.items() if number in counted}
     times = np.array(sorted(seen.values()))
-    delays = 1e3 * np.array([at_s - sent.at_s[number] for number, at_s in seen.items() if number in sent.at_s])
+    delays = 1e3 * np.array([at_s - sent.at_s[number] for number, at_s in seen.items()])
     uneven = 1e3 * np.abs(np.diff(times) - 1 / fps)
     flashes = [seen[number] for number in eye.flashes if number % fps == 0 and number in seen]
     heard = _heard(ear)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..devices.pipewirecam import PACKAGES
 from ..doctor.remedies import LABEL, system
 from ..errors import UsageError
 
@@ -31,6 +32,8 @@ SOUND: Mapping[str, tuple[str, ...]] = {
     "arch": ("portaudio", "alsa-plugins"),
     "suse": ("libportaudio2", "alsa-plugins-pulse"),
 }
+FALLBACK: Mapping[str, tuple[str, ...]] = {"debian": ("pipewire", "wireplumber", *PACKAGES.split())}
+"""For a camera without the driver, where that can't be had."""
 INSTALLED: Mapping[str, tuple[str, ...]] = {
     "debian": ("dpkg-query", "-W", "-f=${db:Status-Abbrev}"),
     "fedora": ("rpm", "-q"),
@@ -41,7 +44,8 @@ INSTALLED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Facts:
-    """A system. `missing`: packages to install; `buildable`: whether the kernel's headers are there or can be had.
+    """A system. `missing`: packages to install; `buildable`: whether the kernel's headers are there or can be had;
+    if not there is to be a PipeWire camera instead.
 
     `driver`: the kernel module is there; `fit`: it is loaded with a device that browsers list as LSP Cam;
     `signed_only`: Secure Boot is on, the kernel takes signed modules alone; `others`: files that set options of the
@@ -73,9 +77,13 @@ def facts(root: Path = Path("/"), release: str | None = None) -> Facts:
     modules = root / "lib/modules" / release
     driver = any(modules.rglob("v4l2loopback.ko*"))
     wanted = [*SOUND[family]] if _deaf() else []
-    if not driver:
-        wanted += [package.format(release=release) for package in DRIVER[family]]
-    missing = tuple(package for package in wanted if not installed(family, package))
+    to_build = [] if driver else [package.format(release=release) for package in DRIVER[family]]
+    buildable = driver or (modules / "build").exists() or _available(family, to_build)
+    if not buildable:
+        wanted += FALLBACK[family]
+    elif not driver:
+        wanted += [*to_build, *_later_headers(family)]
+    missing = tuple(package for package in dict.fromkeys(wanted) if not installed(family, package))
     user = user_name()
     return Facts(
         family=family,
@@ -86,7 +94,7 @@ def facts(root: Path = Path("/"), release: str | None = None) -> Facts:
         loaded=(root / "sys/module/v4l2loopback").is_dir(),
         fit=_fit(root),
         missing=missing,
-        buildable=driver or (modules / "build").exists() or _available(family, missing),
+        buildable=buildable,
         signed_only=_signed_only(root),
         others=tuple(_setting_options(root)),
     )
@@ -115,11 +123,22 @@ def installed(family: str, package: str) -> bool:
 
 
 def _available(family: str, packages: Sequence[str]) -> bool:
-    """Whether headers for this very kernel can be had; only Debian's manager tells without asking the network."""
-    headers = [package for package in packages if "headers" in package]
-    if family != "debian" or not headers:
+    """Whether headers for this very kernel can be had; only Debian's manager tells without asking the network, and only
+    after it has once: where it does not know the driver either, installing tells."""
+    if family != "debian":
         return True
-    return all(_asked(["apt-cache", "show", package]) for package in headers)
+    known = {package: bool(_asked(["apt-cache", "show", package])) for package in packages}
+    return all(known.values()) or not any(known.values())
+
+
+def _later_headers(family: str) -> list[str]:
+    """Packages that bring the headers of every later kernel, without which an update would leave the driver behind;
+    elsewhere than on Debian those that are installed are kept up by themselves."""
+    if family != "debian":
+        return []
+    images = _asked(["dpkg-query", "-W", "-f=${db:Status-Abbrev} ${Package}\n", "linux-image-*"]) or ""
+    kinds = re.findall(r"^ii +linux-image-(?!\d|unsigned)(\S+)$", images, re.MULTILINE)
+    return [f"linux-headers-{kind}" for kind in kinds if not kind.endswith("-dbg")]
 
 
 def _asked(command: list[str]) -> str | None:

@@ -62,8 +62,9 @@ class Record(BaseModel):
 
 
 def plan(found: Facts, root: Path = Path("/")) -> list[Step]:
-    """What brings the system to where a camera called LSP Cam is there, now and after every start; maybe nothing."""
-    changed = {path: text for path, text in FILES.items() if _read(root, path) != text}
+    """What brings the system to where a camera called LSP Cam is there, now and after every start; or, where its driver
+    can't be had, to where there can be a PipeWire camera. Maybe nothing."""
+    changed = {path: text for path, text in FILES.items() if found.buildable and _read(root, path) != text}
     steps: list[Step] = []
     if found.missing:
         if found.family == "debian":
@@ -74,7 +75,7 @@ def plan(found: Facts, root: Path = Path("/")) -> list[Step]:
         steps.append(
             Step(f"Let {found.user} use cameras (after logging in anew)", ("usermod", "-aG", GROUP, found.user))
         )
-    if not found.fit:
+    if found.buildable and not found.fit:
         if found.loaded:
             steps.append(Step("Take out the module, which has other options", ("modprobe", "-r", "v4l2loopback")))
         steps.append(Step(f"Make {LABEL} now", ("modprobe", "v4l2loopback")))

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from ..packets import Float32, HeadFrame, PoseFrame
+from ..packets import MOTION_FPS, Float32, HeadFrame, PoseFrame
 from ..subject import Subject
 from .smoothing import Float64, StreamGaussian, smooth_clip
 
@@ -17,17 +17,20 @@ FACING_CAMERA_DEG = 180.0  # about x: the subject's axes have y up and z towards
 Factor = Annotated[float, Field(ge=-10, le=10)]
 Sigma = Annotated[float, Field(ge=0, le=60)]
 Angle = Annotated[float, Field(ge=-180, le=180)]
+Seconds = Annotated[float, Field(ge=0, le=600)]
 
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """Factors, sigmas in frames, and the mean of the tracked angles (degrees, as the network gives them)."""
+    """Factors, sigmas in frames, the mean of the tracked angles (degrees, as the network gives them), and over how many
+    seconds the head comes back to its mean pose from where the network lets it wander (0: never, as published)."""
 
     amplify_rotation: Factor = 1.0
     amplify_translation: Factor = 1.0
     smooth_rotation_frames: Sigma = 5.0
     smooth_translation_frames: Sigma = 10.0
     mean_rotation_deg: tuple[Angle, Angle, Angle] = (0.0, 0.0, 0.0)
+    recentre_s: Seconds = 0.0
 
 
 class HeadMaker:
@@ -38,11 +41,23 @@ class HeadMaker:
         self._origin = np.array([FACING_CAMERA_DEG, 0, 0, *mean_translation], np.float32)
         self._factors = np.repeat(np.array([config.amplify_rotation, config.amplify_translation], np.float32), 3)
         turned = np.array(config.mean_rotation_deg, np.float32) * np.float32(config.amplify_rotation)
-        self.rest_pose: Float32 = self._origin + np.concatenate([turned, np.zeros(3, np.float32)])
+        mean = np.concatenate([turned, np.zeros(3, np.float32)])
+        self.rest_pose: Float32 = self._origin + mean
+        self._mean = mean.astype(np.float64)
+        self._pull = 1 / max(config.recentre_s * MOTION_FPS, 1) if config.recentre_s else 0.0
 
     def amplified(self, sample: Float32) -> Float64:
         """Angles and translation (6,) of a sample (12,), amplified."""
         return (sample[:6] * self._factors).astype(np.float64)
+
+    def recentred(self, motion: Float64, wander: Float64 | None) -> tuple[Float64, Float64]:
+        """Motion (6,) less its `wander`, which is how far it has lately been from the mean, and the wander now.
+
+        For speech unlike any that it learned from a network may hold the head to one side.
+        """
+        before = np.zeros(6) if wander is None else wander
+        now = before + self._pull * (motion - self._mean - before)
+        return motion - now, now
 
     def pose(self, smoothed: Float64) -> Float32:
         """Smoothed motion (..., 6) in the camera's axes, added up in float32 as published."""
@@ -56,6 +71,7 @@ class ClipHeadState:
 
     frames: list[int] = field(default_factory=list)
     motion: list[Float64] = field(default_factory=list)
+    wander: Float64 | None = None
 
 
 class ClipHead:
@@ -75,7 +91,8 @@ class ClipHead:
 
     def step(self, x: PoseFrame, state: ClipHeadState) -> tuple[list[HeadFrame], ClipHeadState]:
         state.frames.append(x.frame)
-        state.motion.append(self._maker.amplified(x.sample))
+        motion, state.wander = self._maker.recentred(self._maker.amplified(x.sample), state.wander)
+        state.motion.append(motion)
         return [], state
 
     def flush(self, state: ClipHeadState) -> tuple[list[HeadFrame], ClipHeadState]:
@@ -91,12 +108,13 @@ class ClipHead:
 @dataclass(slots=True)
 class LiveHeadState:
     """The window of the smoothing (None before the first frame), how many values it has seen (repeats at the end
-    included), the frames that have come in, and the next to leave."""
+    included), the frames that have come in, the next to leave, and how far the head has wandered (6,)."""
 
     window: Float64 | None = None
     seen: int = 0
     arrived: int = 0
     next_frame: int = 0
+    wander: Float64 | None = None
 
 
 class LiveHead:
@@ -123,7 +141,7 @@ class LiveHead:
         return LiveHeadState()
 
     def step(self, x: PoseFrame, state: LiveHeadState) -> tuple[list[HeadFrame], LiveHeadState]:
-        newest = self._maker.amplified(x.sample)
+        newest, state.wander = self._maker.recentred(self._maker.amplified(x.sample), state.wander)
         if state.window is None:
             state.window = self._gaussian.begin(newest)
             state.next_frame = x.frame

@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill at any moment, and the curves beside them."""
 
+import io
 import os
 import random
 from pathlib import Path
@@ -42,10 +43,7 @@ def save(
         "optimizer": optimizer.state_dict(),
         **drawn,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    write_whole(path, state)
 
 
 def resume(
@@ -95,9 +93,23 @@ def save_if_best(path: Path, score: float, model: dict[str, torch.Tensor]) -> bo
 
 def write_weights(path: Path, model: dict[str, torch.Tensor], **facts: float) -> None:
     """Write weights, and facts beside them, whole or not at all."""
+    write_whole(path, {**facts, "model": model})
+
+
+def write_whole(path: Path, state: dict[str, Any]) -> None:
+    """Write a file that `torch.load` reads, whole or not at all.
+
+    By way of memory: of a full disk torch's own writer tells no more than that something went wrong.
+    """
+    made = io.BytesIO()
+    torch.save(state, made)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    torch.save({**facts, "model": model}, partial)
+    try:
+        partial.write_bytes(made.getbuffer())
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     os.replace(partial, path)
 
 

@@ -24,10 +24,11 @@ from lsp_cam.train.job import Job
 from lsp_cam.train.maps import tracked_shoulders
 from lsp_cam.train.models.mouth import MouthNet
 from lsp_cam.train.prepare.speech import quiet_frames, voiced
-from lsp_cam.train.prepare.timeline import Piece, Timeline, end_to_end, pieces
+from lsp_cam.train.prepare.timeline import TIMELINE, Piece, Timeline, end_to_end, pieces
 from lsp_cam.train.prepare.work import Facts
 from lsp_cam.train.quality import psnr
 from lsp_cam.train.render_data import Footage, open_footage
+from lsp_cam.train.render_gan import GanConfig
 from lsp_cam.train.tracked import load_tracked
 
 Tell = Callable[[float], None]
@@ -43,7 +44,7 @@ def renderer_stage(job: Job, tell: Tell) -> Facts:
     config = render_fit.Config(
         job.work.path("render"), request.renderer, job.effort.render_steps, request.minutes, device=request.device,
         train_share=job.effort.train_share, threads=request.threads, seed=job.effort.seed,
-        lite=job.effort.lite,
+        lite=job.effort.lite, gan=GanConfig(vgg=request.vgg),
     )  # fmt: skip
     best = render_fit.fit(footage_of(job), config, job.say)
     return {"best": best.name}
@@ -53,7 +54,7 @@ def export_stage(job: Job, tell: Tell) -> Facts:
     """`bundle/`: networks as ONNX files, arrays, pictures, manifest."""
     clip, request, root = load_tracked(job.work.path("tracked.npz")), job.request, job.work.path("bundle")
     shutil.rmtree(root, ignore_errors=True)
-    found = pieces(clip, Timeline.load(job.work.path("timeline.npz")))
+    found = pieces(clip, Timeline.load(job.work.path(TIMELINE)))
     motion = end_to_end(found)
     rendered = render_fit.files(job.work.path("render/render_best.pt"))
     pose = torch.load(job.work.path("pose/pose_best.pt"), weights_only=True)["model"]

@@ -1,6 +1,6 @@
 """The stages of a creation that learn motion: speech features, feature base, mouth, head pose."""
 
-import os
+import io
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,8 +20,8 @@ from lsp_cam.train.models.pose import RECEPTIVE_FIELD
 from lsp_cam.train.models.speech import HIDDEN
 from lsp_cam.train.mouth_data import Pool, clip_displacement
 from lsp_cam.train.neighbours import Projector
-from lsp_cam.train.prepare.timeline import Piece, Timeline, end_to_end, part_of, pieces
-from lsp_cam.train.prepare.work import Facts
+from lsp_cam.train.prepare.timeline import TIMELINE, Piece, Timeline, end_to_end, part_of, pieces
+from lsp_cam.train.prepare.work import Facts, write_bytes
 from lsp_cam.train.tracked import load_tracked
 
 Tell = Callable[[float], None]
@@ -57,7 +57,7 @@ def mouth_stage(job: Job, tell: Tell) -> Facts:
         job.work.path("mouth"), job.effort.mouth_steps, threads=job.request.threads, seed=job.effort.seed,
         frames=min(mouth_fit.Config.frames, max(len(truth) for truth in train.truth)),
     )  # fmt: skip
-    best = mouth_fit.fit(train, held_out, config)
+    best = mouth_fit.fit(train, held_out, config, tell=tell)
     return {"best": best.name}
 
 
@@ -73,13 +73,13 @@ def pose_stage(job: Job, tell: Tell) -> Facts:
         job.work.path("pose"), job.effort.pose_steps, frames=frames, threads=job.request.threads, seed=job.effort.seed,
         train_share=job.effort.train_share,
     )  # fmt: skip
-    best = pose_fit.fit(motion, config)
+    best = pose_fit.fit(motion, config, tell)
     return {"best": best.name}
 
 
 def _pieces(job: Job) -> list[Piece]:
     """The clip's motion at 60 fps, as far as it is heard: the sound's last frame may be a part of one."""
-    clip, timeline = load_tracked(job.work.path("tracked.npz")), Timeline.load(job.work.path("timeline.npz"))
+    clip, timeline = load_tracked(job.work.path("tracked.npz")), Timeline.load(job.work.path(TIMELINE))
     heard = np.load(job.work.path("features.npy"), mmap_mode="r").shape[1]
     found = pieces(clip, timeline)
     return [Piece(p.first, part_of(p.clip, 0, heard - p.first)) for p in found if p.first < heard]
@@ -134,7 +134,6 @@ def _calmed(found: list[Piece]) -> list[Piece]:
 
 
 def _save(job: Job, name: str, array: NDArray[np.float16]) -> None:
-    partial = job.work.path(name + ".partial")
-    with partial.open("wb") as out:
-        np.save(out, array)
-    os.replace(partial, job.work.path(name))
+    made = io.BytesIO()
+    np.save(made, array)  # of a full disk it would not say that it is full
+    write_bytes(job.work.path(name), made.getbuffer())

@@ -1,6 +1,6 @@
 """The speech encoder that ships: pre-trained on all the speech, tuned where the mouth's movement is known as well.
 
-    torchrun --nproc-per-node 2 -m lsp_cam.train.demo_speech --threads 1
+torchrun --nproc-per-node 2 -m lsp_cam.train.demo_speech --threads 1
 """
 
 import argparse

@@ -18,7 +18,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Request:
     """What somebody asks for. `minutes`: for the renderer's training, in place of its own number of steps; where they
-    are few, the other networks learn for a shorter time, too (`effort_for`)."""
+    are few, the other networks learn for a shorter time, too (`effort_for`). `vgg`: a file of VGG19's weights, for the
+    perceptual loss of the renderers that have one."""
 
     videos: tuple[Path, ...]
     name: str
@@ -29,6 +30,7 @@ class Request:
     device: Device = "auto"
     minutes: float | None = None
     threads: int = 2
+    vgg: Path | None = None
 
     def facts(self) -> dict[str, Any]:
         """What must be the same for a work folder to be gone on with; how long and where is free to change."""

@@ -4,6 +4,7 @@ The paper's loss is the squared distance (equation 10). Where sound leaves open 
 that asks for the mean of both, a mouth half open; the distance itself asks for the likelier, and closes lips.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,10 +113,17 @@ def begin(pool: Pool) -> MouthNet:
     return model
 
 
-def fit(train: Pool, held_out: Pool, config: Config, start: dict[str, Tensor] | None = None) -> Path:
+def fit(
+    train: Pool,
+    held_out: Pool,
+    config: Config,
+    start: dict[str, Tensor] | None = None,
+    tell: Callable[[float], None] = lambda _: None,
+) -> Path:
     """Train, resuming from the last checkpoint if there is one; returns the path of the weights that validated best.
 
-    start: weights to begin with, of a mouth that has learned from others; without it the network is fresh.
+    start: weights to begin with, of a mouth that has learned from others; without it the network is fresh. tell: is
+    given the share that is done.
     """
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)
@@ -140,6 +148,7 @@ def fit(train: Pool, held_out: Pool, config: Config, start: dict[str, Tensor] | 
         if last or (step + 1) % config.save_every == 0:
             checkpoint.save(path, step + 1, model, optimizer, rng)
         checkpoint.log_row(config.out / "mouth.csv", step=step + 1, loss=loss.item())
+        tell((step + 1) / config.steps)
     return best_path
 
 

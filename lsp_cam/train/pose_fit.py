@@ -6,6 +6,7 @@ to wander: how somebody sits, over many seconds, follows no speech, and a head t
 further from the true one than a head that stays. So most of the slow part is taken out of the poses (`Calm`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,8 +125,9 @@ def loss_of(model: PoseNet, motion: Motion, last: int, config: Config, rng: np.r
     return gaussian_nll(raw[:, skipped:], target[:, skipped:])
 
 
-def fit(motion: Motion, config: Config) -> Path:
-    """Train, resuming if there is a checkpoint; returns the path of the chosen weights, in the published units.
+def fit(motion: Motion, config: Config, tell: Callable[[float], None] = lambda _: None) -> Path:
+    """Train, resuming if there is a checkpoint; returns the path of the chosen weights, in the published units. `tell`
+    is given the share that is done.
 
     The likeliest weights (`pose_likeliest.pt`) foresee single steps; left to themselves they may hardly move. So they
     and the last ones are rolled out beside the validation speech, and chosen by how they move (`pose_best.pt`).
@@ -151,6 +153,7 @@ def fit(motion: Motion, config: Config) -> Path:
         if final or (step + 1) % config.save_every == 0:
             checkpoint.save(path, step + 1, model, optimizer, rng)
         checkpoint.log_row(config.out / "pose.csv", step=step + 1, loss=loss.item())
+        tell((step + 1) / config.steps)
     likeliest = torch.load(best_path, weights_only=True)["model"]
     six, features = motion.poses[:, : POSE // 2] * motion.scale[: POSE // 2], motion.features[0]
     clip = Clip(six[:last], features[:last], features[last:])

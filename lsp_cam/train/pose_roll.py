@@ -38,7 +38,7 @@ def roll_out(
     state: dict[str, Tensor], features: NDArray[np.float32], sigma_scale: float, seed: int
 ) -> NDArray[np.float32]:
     """Poses (T, 12) for speech features (T, 1024), by the weights `state` (degrees and mm)."""
-    engine = open_engine(threads=1)
+    engine = open_engine("onnxruntime", threads=1)  # nothing is to be compiled for weights that may go
     speech, model = engine.load(pose_speech_onnx(state), "pose_speech"), engine.load(pose_onnx(state), "pose")
     stage = PoseStage(model, PoseConfig(LOOK_AHEAD, sigma_scale), seed, pad_tail=True)
     empty = np.zeros((2, 0), np.float32)

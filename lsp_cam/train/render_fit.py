@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import torch
 
-from lsp_cam.errors import UsageError
+from lsp_cam.errors import ModelError, UsageError
 from lsp_cam.train import checkpoint, render_gan, render_lite
 from lsp_cam.train.export_render import SMALLEST_SIZE
 from lsp_cam.train.halve import halved
@@ -65,11 +65,16 @@ def fit(footage: Footage, config: Config, say: Callable[[str], None] = print) ->
     checkpoint.seed_everything(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     last = max(1, int(len(footage.frames) * config.train_share))
-    job, steps = _job(footage, last, config, device, say)
-    if config.batch is not None:
-        job.batch = config.batch
-    pace = Pace(config.steps or steps, config.minutes, config.save_every, config.check_every)
-    return train(job, config.out, pace, say)
+    try:
+        job, steps = _job(footage, last, config, device, say)
+        if config.batch is not None:
+            job.batch = config.batch
+        pace = Pace(config.steps or steps, config.minutes, config.save_every, config.check_every)
+        return train(job, config.out, pace, say)
+    except torch.OutOfMemoryError as error:  # `train` makes batches smaller; nothing else can be
+        raise ModelError(
+            "There is too little memory for the renderer itself. Choose --size 256, --renderer lite or --device cpu."
+        ) from error
 
 
 def _job(

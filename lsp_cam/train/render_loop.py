@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +92,8 @@ def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -
         losses = _step(job, place, say)
         place.step += 1
         spent = (time.monotonic() - began) / (place.step - first)
-        if pace.minutes is not None and place.step == place.timed:
+        settled = pace.minutes is not None and place.step == place.timed
+        if pace.minutes is not None and settled:
             place.steps = ranks.agreed(first + max(TIMED_STEPS, int(60 * pace.minutes / spent)))
             place.timed = None
         if ranks.is_first():
@@ -101,7 +101,7 @@ def train(job: Job, out: Path, pace: Pace, say: Callable[[str], None] = print) -
         final = place.step == place.steps
         if ranks.is_first() and (final or place.step % pace.check_every == 0):
             _check(job, out, place, say)
-        if final or place.step % pace.save_every == 0:
+        if final or settled or place.step % pace.save_every == 0:
             _save(job, out, place, pace)
         if time.monotonic() - spoken > SPEAK_EVERY_S:
             spoken, left = time.monotonic(), (place.steps - place.step) * spent / 60
@@ -163,7 +163,7 @@ def _check(job: Job, out: Path, place: _Progress, say: Callable[[str], None]) ->
     say(f"Renderer: step {place.step}, " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     if rank(scores) > place.best:
         place.best = rank(scores)
-        _write({**job.trained(), "step": place.step, "scores": scores}, out / "render_best.pt")
+        checkpoint.write_whole(out / "render_best.pt", {**job.trained(), "step": place.step, "scores": scores})
 
 
 def _save(job: Job, out: Path, place: _Progress, pace: Pace) -> None:
@@ -180,14 +180,8 @@ def _save(job: Job, out: Path, place: _Progress, pace: Pace) -> None:
         "job": job.state(),
         **chance,
     }
-    _write(state, out / "render.pt")
+    checkpoint.write_whole(out / "render.pt", state)
 
 
 def _silent(_: str) -> None:
     pass
-
-
-def _write(state: dict[str, Any], path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)

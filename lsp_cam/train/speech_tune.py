@@ -84,8 +84,8 @@ def losses(model: Listener, window: Window, states: States, config: Config) -> d
 def fit(known: list[Spoken], unknown: list[Spoken], start: SpeechForesight, config: Config) -> Path:
     """Train, resuming at the last finished episode if there is one; returns the checkpoint's path.
 
-    known: speech with truth; unknown: speech without; start: the pre-trained encoder and its head. Of several ranks each
-    hears streams of its own, and the first writes.
+    known: speech with truth; unknown: speech without; start: the pre-trained encoder and its head. Of several ranks
+    each hears streams of its own, and the first writes.
     """
     torch.set_num_threads(config.threads)
     checkpoint.seed_everything(config.seed)

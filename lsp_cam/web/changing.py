@@ -72,7 +72,7 @@ def _camera(daemon: Daemon, wanted: str | None) -> FrameSink | None:
     now = daemon.outlets.camera
     if wanted is None or (isinstance(now, VirtualCamera) and now.is_called(None if wanted == AUTO else wanted)):
         return now
-    return open_camera(wanted)
+    return open_camera(wanted, daemon.settings.camera_format)
 
 
 def _add_steering(api: APIRouter, daemon: Daemon) -> None:

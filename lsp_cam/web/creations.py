@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from .schema import CreationRequest
 from .uploads import receive
 
 ORDER, CONSENT, WORK = "order.json", "consent.json", "work"
+UNCLAIMED_S = 3600.0
 STILLS = "render/stills.png"
 FRAMES = ("frames.rgb", "kept.rgb")  # the film's pictures; then, in their place, those that are tracked
 PICTURES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/jpeg": {}}}}
@@ -41,6 +43,12 @@ class Creations:
         self._store, self._folder, self.films = store, folder, films
         self.jobs = Jobs("training", daemon.stop)
         shutil.rmtree(films, ignore_errors=True)
+
+    def forget_unclaimed(self) -> None:
+        """Delete films of which nobody has made anything for `UNCLAIMED_S`: nobody is waiting for them any more."""
+        for film in self.films.glob("*"):
+            if time.time() - film.stat().st_mtime > UNCLAIMED_S:
+                film.unlink(missing_ok=True)
 
     def begin(self, request: CreationRequest) -> Job:
         """Begin; UsageError if the name is taken, the film is not there, or nobody has agreed."""
@@ -134,6 +142,7 @@ def creating(daemon: Daemon, store: Store, folder: Path) -> APIRouter:
     @api.post("/recordings", openapi_extra=BODY)
     async def record(request: Request, name: Annotated[str, Query(min_length=1, max_length=200)]) -> Recording:
         """Send the film of somebody talking, of which a subject is to be made."""
+        made.forget_unclaimed()
         file = await receive(request, made.films, name)
         return Recording(id=file.stem, bytes=file.stat().st_size)
 

@@ -92,7 +92,7 @@ class Host:
             Loader(self.store, cast.engine, settings.seed, settings.badge, cast.use),
             cast.open_source,
             cast.camera,
-            Settings(settings.fps, size, backdrop, settings.mirror),
+            Settings(settings.fps, size, backdrop, settings.mirror, settings.camera_format),
             camera_is_device=cast.camera_is_device,
             voice_sink=cast.voice,
             memory=Memory(state_folder() / LIKINGS),

@@ -88,6 +88,8 @@ def test_somebody_else_agrees_in_a_file(invoke: Invoke, asked: Asked, tmp_path: 
         (("--consent", "nobody"), "'nobody' is no text file"),
         (("--consent", "self", "--size", 300), "--size 300 is not offered. Choose one of: 512, 256"),
         (("--consent", "self", "--renderer", "huge"), "--renderer huge is not offered"),
+        (("--consent", "self", "--vgg", "none.pth"), "There is no file none.pth"),
+        (("--consent", "self", "--vgg", __file__), "no use for --vgg"),
         (("--consent", "self", "--device", "tpu"), "--device tpu is not offered"),
     ],
 )

@@ -172,8 +172,10 @@ def filmed(
     clock: AudioClock | None = None,
     stalls: Mapping[int, float] | None = None,
     changes: Mapping[float, int] | None = None,
+    pauses: Mapping[float, bool] | None = None,
 ) -> Filmed:
-    """Show pictures that are done at these times. `changes`: rates that are asked for, by when."""
+    """Show pictures that are done at these times. `changes`: rates that are asked for, by when; `pauses`: whether the
+    camera is paused from then on."""
     time = Time(seconds)
     monkeypatch.setattr(showing, "time", time)
     rendered: JitterBuffer[Picture] = JitterBuffer.at(FPS)
@@ -181,6 +183,7 @@ def filmed(
     camera.out, camera.fresh = Rate(now=time.monotonic), Rate(now=time.monotonic)
     coming: list[Event] = [(at_s, partial(rendered.put, picture)) for at_s, picture in pictures]
     coming += [(at_s, partial(reader.ask, fps)) for at_s, fps in (changes or {}).items()]
+    coming += [(at_s, partial(setattr, camera, "paused", paused)) for at_s, paused in (pauses or {}).items()]
     time.coming = sorted(coming, key=lambda event: event[0])
     outlets: Any = reader
     stop: Any = time

@@ -154,6 +154,18 @@ def test_a_host_that_takes_the_processor_away_costs_next_to_nothing():
     assert dropped <= 20
 
 
+def test_another_rate_has_another_depth_and_the_newest_stay():
+    buffer: JitterBuffer[int] = JitterBuffer.at(60)
+    for picture in range(8):
+        buffer.put(picture)
+    buffer.suit(10)
+    assert [buffer.take() for _ in range(3)] == [6, 7, None], "not most of a second late"
+    buffer.suit(30)
+    for picture in range(5):
+        buffer.put(picture)
+    assert (buffer.waiting, buffer.depth) == (4, JitterBuffer.at(30).depth)
+
+
 def test_even_pictures_wait_for_nothing():
     assert shown_of([number + 0.4 for number in range(20_000)], patience=60) == (1, 0)
 

@@ -94,6 +94,14 @@ def test_a_reader_that_stops_for_a_moment_makes_nothing_late_afterwards(monkeypa
     assert max(late[-60:]) < 1.1, "of those that waited, all but one were dropped"
 
 
+def test_after_a_pause_nothing_is_shown_that_waited_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = {n: n * PERIOD_S + 0.01 for n in range(450) if not 100 < n < 300 or n % 30 == 0}  # paused, one a second
+    film = filmed(numbered(done), 15, monkeypatch, pauses={3.4: True, 10.0: False})
+    sent = [(at_s, number) for at_s, number in zip(film.reader.at_s, film.reader.shown, strict=True) if number]
+    assert {number for at_s, number in sent if 3.5 < at_s < 10} == {100}, "the same picture"
+    assert max(at_s / PERIOD_S - number for at_s, number in sent if at_s > 10.1) < 1.1
+
+
 @pytest.mark.parametrize("ppm", [300, -300])
 def test_a_microphone_whose_clock_drifts_drops_or_repeats_a_picture_now_and_then(
     ppm: float, monkeypatch: pytest.MonkeyPatch

@@ -101,6 +101,17 @@ def test_finding(devices: list[Loopback], monkeypatch: pytest.MonkeyPatch) -> No
         find_camera("OBS")
 
 
+def test_cameras_that_are_fed_perhaps_by_us_are_listed_and_nothing_is_missing(
+    devices: list[Loopback], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(v4l2, "is_fed", lambda device: device.taken)
+    devices[:] = [Loopback(device.path, device.label, writable=False, taken=True) for device in devices]
+    listed, missing = catalogue.list_devices()
+    cameras = [(one.name, one.detail, one.is_default) for one in listed if one.kind == "camera"]
+    assert cameras == [("OBS", "in use", False), ("LSP Cam", "in use", False)]
+    assert "camera" not in [one.kind for one in missing]
+
+
 def test_a_device_that_only_seems_to_be_fed_is_free(devices: list[Loopback], monkeypatch: pytest.MonkeyPatch) -> None:
     devices[1] = Loopback(devices[1].path, "LSP Cam", writable=False, taken=True)
     monkeypatch.setattr(v4l2, "is_fed", lambda device: False)

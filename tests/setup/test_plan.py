@@ -50,15 +50,47 @@ def carried_out(root: Path, found: Facts) -> Record:
     return record
 
 
+DRIVER, HEADERS = "v4l2loopback-dkms", f"linux-headers-{RELEASE}"
+IMAGES = (
+    "ii  linux-image-6.1.0-99-amd64\nii  linux-image-amd64\nun  linux-image-cloud-amd64\nii  linux-image-amd64-dbg\n"
+)
+
+
+@pytest.mark.usefixtures("debian")
+@pytest.mark.parametrize(
+    ("lists", "buildable"),
+    [({DRIVER, HEADERS}, True), ({DRIVER}, False), (set(), True)],
+    ids=["a kernel of Debian's", "a kernel of another's", "nobody has asked for the lists yet"],
+)
+def test_the_driver_is_built_where_there_are_headers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lists: set[str], buildable: bool
+) -> None:
+    """With later kernels' headers; else there is what a PipeWire camera takes, and no step for the driver."""
+
+    def asked(command: list[str]) -> str | None:
+        if command[-1] == "linux-image-*":
+            return IMAGES
+        return "known" if command[0] == "apt-cache" and command[-1] in lists else None
+
+    monkeypatch.setattr(facts_of, "_asked", asked)
+    found = facts(tmp_path, RELEASE)
+    assert found.buildable == buildable
+    driver, sound = {DRIVER, HEADERS, "linux-headers-amd64"}, set(facts_of.SOUND["debian"])
+    wanted = driver if buildable else set(facts_of.FALLBACK["debian"])
+    assert set(found.missing) - sound == wanted
+    commands = [" ".join(step.command) for step in plan(found, tmp_path)]
+    assert any(command.startswith("apt-get install") for command in commands)
+    assert any("modprobe" in command for command in commands) == buildable
+
+
 @pytest.mark.usefixtures("debian")
 def test_a_bare_system(tmp_path: Path) -> None:
+    (tmp_path / "lib/modules" / RELEASE / "build").mkdir(parents=True)
     found = facts(tmp_path, RELEASE)
     assert (found.driver, found.loaded, found.fit, found.signed_only, found.others) == (False, False, False, False, ())
     assert "v4l2loopback-dkms" in found.missing
     assert f"linux-headers-{RELEASE}" in found.missing
-    assert not found.buildable, "there are no packages for a kernel of this name"
-    (tmp_path / "lib/modules" / RELEASE / "build").mkdir(parents=True)
-    assert facts(tmp_path, RELEASE).buildable
+    assert found.buildable, "there are headers"
 
 
 @pytest.mark.usefixtures("debian")

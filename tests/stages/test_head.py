@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lsp_cam.errors import BundleError
-from lsp_cam.packets import HeadFrame, PoseFrame
+from lsp_cam.packets import MOTION_FPS, HeadFrame, PoseFrame
 from lsp_cam.stages.head import ClipHead, HeadConfig, LiveHead
 from lsp_cam.stream import run_offline
 from lsp_cam.subject import Subject
@@ -94,6 +94,20 @@ def test_the_head_at_rest_is_the_amplified_mean() -> None:
     stage = LiveHead(config, np.array([1, 2, 3], np.float32))
     np.testing.assert_allclose(stage.rest_pose, [182, -1, 3, 1, 2, 3])
     np.testing.assert_array_equal(ClipHead(config, np.array([1, 2, 3], np.float32)).rest_pose, stage.rest_pose)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_head_that_is_held_to_one_side_comes_back_and_still_nods(live: bool) -> None:
+    config = HeadConfig(mean_rotation_deg=(4, -2, 6), recentre_s=4.0, smooth_rotation_frames=1.0)
+    stage: Any = (LiveHead if live else ClipHead)(config, NOWHERE + 50)
+    frames = np.arange(30 * MOTION_FPS)
+    nod = 2 * np.sin(2 * np.pi * frames / MOTION_FPS)  # one a second
+    held = np.tile([9.0, -2, 6, 3, 0, 0], (len(frames), 2)) + np.eye(12)[0] * nod[:, None]
+    got = stacked(list(run_offline(stage, pose_frames(held))))
+    np.testing.assert_allclose(got[0], [189, -2, 6, 53, 50, 50], atol=0.2)
+    late = got[-5 * MOTION_FPS :] - stage.rest_pose
+    np.testing.assert_allclose(late.mean(axis=0), 0, atol=0.05)
+    assert np.ptp(late[:, 0]) == pytest.approx(4, rel=0.1)
 
 
 def test_a_setting_out_of_range_is_a_damaged_bundle(reference_bundle: Any) -> None:

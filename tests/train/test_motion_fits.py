@@ -31,7 +31,9 @@ def test_mouth_learns_and_resumes_identically(pool: Pool, tmp_path: Path) -> Non
         real = mouth_fit.checkpoint.cosine_rate
         patch.setattr(mouth_fit.checkpoint, "cosine_rate", lambda step, steps, *a: real(step, 6, *a))
         mouth_fit.fit(pool, pool, dataclasses.replace(parts, steps=3))
-    resumed = torch.load(mouth_fit.fit(pool, pool, parts), weights_only=True)["model"]
+    told: list[float] = []
+    resumed = torch.load(mouth_fit.fit(pool, pool, parts, tell=told.append), weights_only=True)["model"]
+    assert told == pytest.approx([4 / 6, 5 / 6, 1])
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
@@ -60,7 +62,9 @@ def test_pose_learns(tmp_path: Path) -> None:
     poses = np.cumsum(rng.normal(0, 0.05, (900, POSE)), axis=0).astype(np.float32)
     motion = pose_fit.Motion(poses, np.ones(POSE, np.float32), rng.normal(size=(1, 900, 1024)).astype(np.float32))
     config = pose_fit.Config(tmp_path, steps=4, batch=2, frames=8, threads=1, check_every=4, train_share=0.6)
-    assert pose_fit.fit(motion, config).exists()
+    told: list[float] = []
+    assert pose_fit.fit(motion, config, told.append).exists()
+    assert told == [0.25, 0.5, 0.75, 1]
     losses = np.loadtxt(tmp_path / "pose.csv", delimiter=",", skiprows=1)[:, 1]
     assert losses[-1] < losses[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from lsp_cam.web import jobs
+from lsp_cam.web.creations import UNCLAIMED_S
 
 from .asking import asking
 
@@ -38,6 +40,15 @@ def sent(client: httpx.Client) -> str:
 
 def order(recording: str, **changes: Any) -> dict[str, Any]:
     return {"name": "ada", "recording": recording, "licence": "CC0", "consent": AGREED, "size": 256, **changes}
+
+
+def test_a_film_that_nobody_makes_anything_of_is_deleted(client: httpx.Client, work: Path) -> None:
+    old, new = sent(client), sent(client)
+    film = next(work.rglob(f"{old}.*"))
+    os.utime(film, (0, time.time() - 2 * UNCLAIMED_S))
+    sent(client)
+    assert not film.exists()
+    assert list(work.rglob(f"{new}.*"))
 
 
 @pytest.mark.parametrize(

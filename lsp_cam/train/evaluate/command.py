@@ -13,7 +13,7 @@ from lsp_cam.train.evaluate import ablations, page
 from lsp_cam.train.evaluate.faces import find_faces
 from lsp_cam.train.evaluate.figures import Row
 from lsp_cam.train.evaluate.follow import known
-from lsp_cam.train.evaluate.footage import HeldOut, open_held_out, read_truth
+from lsp_cam.train.evaluate.footage import HeldOut, check_whole, open_held_out, read_truth
 from lsp_cam.train.evaluate.lesson import read_lesson
 from lsp_cam.train.evaluate.perceptual import find_lpips
 from lsp_cam.train.evaluate.phones import find_phones
@@ -76,4 +76,5 @@ def _open(request: Request) -> tuple[HeldOut, Row | None]:
     size = subject.config("render", RenderConfig).size
     if request.tracked is None:
         return track(request.video, known(subject), size, request.start_s, request.end_s)
+    check_whole(request.tracked)
     return open_held_out(request.video, read_truth(request.tracked), size, request.start_s, request.end_s), None

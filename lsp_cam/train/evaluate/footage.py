@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lsp_cam.devices.wavfile import read_audio
 from lsp_cam.errors import UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
+from lsp_cam.train.prepare.timeline import TIMELINE, Timeline
 from lsp_cam.train.synthetic import read_tracked
 from lsp_cam.train.tracked import Tracked, load_tracked
 
@@ -45,11 +46,21 @@ class HeldOut:
 
 
 def read_truth(path: Path) -> Tracked:
-    """A tracked clip from a file: what the tracker saved, or the ground truth of the synthetic footage."""
+    """A tracked clip from a file: what the tracker saved, or the ground truth of the synthetic footage.
+
+    Raises UsageError for a file that is none.
+    """
     try:
         return read_tracked(path.parent) if path.name == TRUTH else load_tracked(path)
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as a tracked clip ({error}). Leave --tracked out.") from None
+
+
+def check_whole(path: Path) -> None:
+    """UsageError for a tracked clip that pictures of the video are missing from: which is which is not in the file."""
+    file = path.with_name(TIMELINE)
+    if path.name != TRUTH and file.is_file() and len(Timeline.load(file).segments) > 1:
+        raise UsageError(f"{path} lacks pictures of its video, which were not tracked. Leave --tracked out.")
 
 
 def part_of(clip: Tracked, first: int, last: int) -> Tracked:

@@ -20,7 +20,8 @@ HEAD_AND_SHOULDERS = 3.2
 """Side of the square in sides of the detector's box, which spans brows to chin."""
 FACE_DOWN = 0.46
 """Where in the square the face's centre is, from the top."""
-ROOM_TO_SPARE = 1.3
+ROOM_TO_SPARE = 2.1
+"""Where pictures are left out, those that are tracked are copied before the others go."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lsp_cam.train.prepare.crop import Square
 from lsp_cam.train.prepare.rigid import Lens
 from lsp_cam.train.prepare.shape import mean_shape
 from lsp_cam.train.prepare.speech import lag_of
-from lsp_cam.train.prepare.timeline import Timeline
+from lsp_cam.train.prepare.timeline import TIMELINE, Timeline
 from lsp_cam.train.prepare.vertices import points_of
 from lsp_cam.train.prepare.work import Facts, write_arrays
 from lsp_cam.train.tracked import Tracked, load_tracked, rotation_of, save_tracked
@@ -67,7 +67,7 @@ def landmarks_stage(job: Job, tell: Tell) -> Facts:
     _check_enough(job, sum(last - first for first, last in segments) / fps)
     numbers, laid = face.joined(segments)
     write_arrays(job.work.path("landmarks.npz"), vertices=landmarks.steady(looked, segments)[numbers])
-    Timeline(numbers, laid).save(job.work.path("timeline.npz"))
+    Timeline(numbers, laid).save(job.work.path(TIMELINE))
     dropped = len(frames) - len(numbers)
     if dropped:
         job.say(f"note: {dropped} of {len(frames)} pictures are left out: no face, or something before it.")
@@ -155,7 +155,7 @@ def _videos(job: Job) -> list[source.Video]:
 
 
 def _timeline(job: Job) -> Timeline:
-    return Timeline.load(job.work.path("timeline.npz"))
+    return Timeline.load(job.work.path(TIMELINE))
 
 
 def _vertices(job: Job) -> NDArray[np.float64]:

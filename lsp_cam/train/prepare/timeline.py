@@ -14,6 +14,10 @@ from lsp_cam.train.tracked import Tracked
 MOVING = ("points", "angles", "translation", "shoulders")
 
 
+TIMELINE = "timeline.npz"
+"""The file of a clip's timeline, beside it."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """numbers (T,): which picture of the video each frame of the clip is; segments: runs of the clip without a gap."""

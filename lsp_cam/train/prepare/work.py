@@ -61,7 +61,7 @@ def write_json(path: Path, values: Any) -> None:
     write_bytes(path, json.dumps(values, indent=1).encode())
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(data)
@@ -98,13 +98,11 @@ def held(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def room_on_disk(folder: Path) -> Iterator[None]:
-    """Tell a full disk in plain words."""
+def room_on_disk(folder: Path, again: str = "the same command with --resume") -> Iterator[None]:
+    """Tell a full disk in plain words; `again`: what to run when there is room."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DeviceError(
-            f"The disk that holds {folder} is full. Make room and run the same command with --resume."
-        ) from error
+        raise DeviceError(f"The disk that holds {folder} is full. Make room and run {again}.") from error

@@ -7,7 +7,7 @@ const RATES = [10, 15, 20, 24, 25, 30, 50, 60];
 const SIZES = ["256x256", "512x512", "640x480", "1280x720", "1920x1080"];
 const UNLISTED = [["auto", "A virtual camera, if there is one"], ["pipewire", "PipeWire's camera, for browsers"]];
 const STATES = {
-  none: "Shown on this page only.", live: "On air: somebody is watching.", idle: "Ready; nobody reads it yet.", lost: "Not working.",
+  none: "Shown on this page only.", live: "On air.", idle: "Ready; nobody reads it yet.", lost: "Not working.",
 };
 let current = "…";
 
@@ -29,8 +29,13 @@ function offer(found) {
   const others = cameras.length ? [] : UNLISTED; // what is wrong with them is told when they are chosen
   fill(at("camera"), [["", current], ["preview", "This page only"], ...others,
     ...cameras.map((device) => [device.id, `${device.name} (${device.id})`])], "");
-  const readers = cameras.flatMap((device) => device.readers);
-  at("camera-state").dataset.readers = readers.length ? ` Read by ${readers.join(", ")}.` : missing ? ` ${missing.reason}` : "";
+  at("camera-state").dataset.readers = readersOf(cameras) ?? (missing ? ` ${missing.reason}` : "");
+}
+
+function readersOf(cameras) {
+  const ours = cameras.find((device) => current.split(/[\s(),]+/).includes(device.id));
+  if (!ours) return undefined;
+  return ours.readers.length ? ` Read by ${ours.readers.join(", ")}.` : " No program of yours is seen to read it.";
 }
 
 export function show(status) {

@@ -1,0 +1,52 @@
+"""What the small trainings learn from: sound and tracked clip in time with each other."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lsp_cam.errors import UsageError
+from lsp_cam.packets import SAMPLE_RATE_HZ
+from lsp_cam.train.evaluate.footage import check_whole
+from lsp_cam.train.evaluate.lesson import read_lesson
+from lsp_cam.train.prepare.cuts import Segment
+from lsp_cam.train.prepare.timeline import Timeline
+from lsp_cam.train.tracked import save_tracked
+
+from .material import clip
+
+FPS, SECONDS = 25, 60
+LOST = range(600, 625)  # a hand, for a second
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The work folder of a creation; each sample of its sound is the number of the picture beside it."""
+    levels = np.repeat(np.arange(FPS * SECONDS, dtype="<i2"), SAMPLE_RATE_HZ // FPS)
+    with wave.open(str(tmp_path / "audio.wav"), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+        file.writeframes(levels.tobytes())
+    kept = np.setdiff1d(np.arange(FPS * SECONDS), LOST)
+    tracked = clip(len(kept), FPS)
+    tracked.translation[:, 0] = kept
+    save_tracked(tmp_path / "tracked.npz", tracked)
+    Timeline(kept, [Segment(0, LOST.start), Segment(LOST.start, len(kept))]).save(tmp_path / "timeline.npz")
+    return tmp_path
+
+
+def test_where_pictures_were_left_out_sound_and_clip_are_still_in_time(work: Path) -> None:
+    lesson = read_lesson(work, Path("elsewhere/video.mp4"), 0.0)
+    numbers = lesson.clip.translation[:, 0]
+    assert (numbers[0], numbers[-1]) == (LOST.stop, FPS * SECONDS - 1), "the longer part"
+    heard = np.round(lesson.samples * 32768).reshape(-1, SAMPLE_RATE_HZ // FPS)
+    np.testing.assert_array_equal(heard[:, 0], numbers)
+
+
+def test_such_a_clip_is_not_laid_beside_its_video(work: Path) -> None:
+    with pytest.raises(UsageError, match=r"lacks pictures of its video.*Leave --tracked out"):
+        check_whole(work / "tracked.npz")
+    (work / "timeline.npz").unlink()
+    check_whole(work / "tracked.npz")
