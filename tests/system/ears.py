@@ -70,7 +70,7 @@ class Ear(threading.Thread):
         super().__init__(daemon=True)
         self._stream = pasimple.PaSimple(
             pasimple.PA_STREAM_RECORD, pasimple.PA_SAMPLE_S16LE, 1, RATE, "ear",
-            server_name=f"unix:{pulse.folder}/native", device_name=source, fragsize=2 * BLOCK,
+            server_name=pulse.environ["PULSE_SERVER"], device_name=source, fragsize=2 * BLOCK,
         )  # fmt: skip
         self.heard = Heard()
         self._over = threading.Event()

@@ -1,7 +1,8 @@
-"""A private PipeWire: cameras without a kernel module.
+"""A private PipeWire: cameras without a kernel module, and a sound server that speaks PulseAudio's language.
 
 `with pipewire() as environ:` starts a server and its session manager in folders of their own; a child started with
-`env=environ` finds them. Needs Debian's pipewire, wireplumber, dbus and GStreamer's packages (see `.ci/run`).
+`env=environ` finds them. Needs Debian's pipewire, pipewire-pulse, wireplumber, dbus and GStreamer's
+packages (see `.ci/run`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-PROGRAMS = ("pipewire", "wireplumber", "pw-cli", "dbus-run-session", "gst-launch-1.0", "gst-inspect-1.0")
+from .pulse import PCM, PulseServer
+
+PROGRAMS = (
+    "pipewire",
+    "pipewire-pulse",
+    "wireplumber",
+    "pw-cli",
+    "dbus-run-session",
+    "gst-launch-1.0",
+    "gst-inspect-1.0",
+)
 SESSION = ("dbus-run-session", "--", "wireplumber")
 PATIENCE_S = 60.0
 
@@ -40,6 +51,24 @@ def pipewire() -> Iterator[dict[str, str]]:
             yield environ
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def speaking_pulse() -> Iterator[PulseServer]:
+    """A PipeWire that is spoken to like PulseAudio, as desktops have it, with the microphone `test_mic` plugged in."""
+    with pipewire() as environ:
+        folder = Path(environ["XDG_RUNTIME_DIR"])
+        (folder / ".asoundrc").write_text(PCM.format(name="test_mic", label="test mic"))
+        environ |= {"PULSE_SERVER": f"unix:{folder}/pulse/native"}
+        server = PulseServer(folder, environ, 48_000)
+        with (folder / "log").open("ab") as log:
+            server.process = subprocess.Popen(["pipewire-pulse"], env=environ, stdout=log, stderr=log)
+        try:
+            server.await_ready(server.process)
+            server.plug()
+            yield server
+        finally:
+            server.crash()
 
 
 def nodes(environ: dict[str, str]) -> str:

@@ -60,7 +60,7 @@ class PulseServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._await_ready(self.process)
+        self.await_ready(self.process)
         self.plug()
 
     def crash(self) -> None:
@@ -137,6 +137,8 @@ class PulseServer:
             "module-remap-source",
             "source_name=test_mic",
             "master=mic_feed.monitor",
+            "channels=1",
+            "channel_map=mono",
             "source_properties=device.description=TestMic",
         )
         self.pactl("set-default-source", "test_mic")
@@ -147,7 +149,8 @@ class PulseServer:
             if "mic_feed" in line:
                 self.pactl("unload-module", line.split()[0])
 
-    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the server answers."""
         deadline_s = time.monotonic() + 20
         while True:
             try:
@@ -157,7 +160,7 @@ class PulseServer:
                 if process.poll() is not None or time.monotonic() > deadline_s:
                     log = self.folder / "log"
                     told = log.read_text() if log.exists() else ""
-                    raise AssertionError(f"PulseAudio did not start:\n{told}") from None
+                    raise AssertionError(f"the sound server did not start:\n{told}") from None
                 time.sleep(0.1)
 
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from .. import needs
 from ..sketch import sketch_of
-from .ears import Ear, lag_s
+from .ears import Ear, Samples, lag_s
 from .ears import babble as babble_file
+from .pipewire import speaking_pulse
 from .pulse import PulseServer, pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
@@ -25,9 +27,12 @@ SECONDS = 12
 pytestmark = [pytest.mark.system, needs.pulse_audio]
 
 
-@pytest.fixture(scope="module")
-def pulse() -> Iterator[PulseServer]:
-    with pulse_server() as server:
+SERVERS = {"PulseAudio": pulse_server, "PipeWire": speaking_pulse}
+
+
+@pytest.fixture
+def pulse(request: pytest.FixtureRequest) -> Iterator[PulseServer]:
+    with SERVERS[getattr(request, "param", "PulseAudio")]() as server:
         yield server
 
 
@@ -56,6 +61,11 @@ def cam(pulse: PulseServer, reference_bundle: Any, tmp_path: Path) -> Iterator[A
         shutil.rmtree(tmp_path / "home")
 
 
+def rms(samples: Samples) -> float:
+    """Root mean square of samples (N,)."""
+    return float(np.sqrt(np.mean(np.square(samples))))
+
+
 def await_microphone(pulse: PulseServer) -> None:
     deadline_s = time.monotonic() + 120
     while "Description: LSP Mic\n" not in pulse.pactl("list", "sources"):
@@ -63,6 +73,7 @@ def await_microphone(pulse: PulseServer) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.parametrize("pulse", [pytest.param(name, marks=needs.pipewire) for name in SERVERS], indirect=True)
 def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble: Path) -> None:
     await_microphone(pulse)
     assert pulse.pactl("get-default-source") == "test_mic", "nobody is made to speak through it"
@@ -77,6 +88,7 @@ def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble:
     assert told["voice"]["state"] == "live"
     lag = lag_s(spoken, heard)
     assert lag is not None, "it is not the same sound"
+    assert rms(heard[1]) == pytest.approx(rms(spoken[1]), rel=0.1), "as loud"
     assert lag == pytest.approx(told["latency"]["measured_p50_ms"] / 1000, abs=0.04)
     cam("mute")
     time.sleep(1.0)
