@@ -8,8 +8,6 @@ product with a small matrix bounds all distances from below, and only rows that 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +17,8 @@ DIRECTIONS = 63
 SMALL_ROWS = 1024  # a base up to this size is searched whole: as fast, and nothing to prepare
 _FIT_ROWS = 8192
 _MEASURED_MOST = 2048  # where bounds exclude too little, reading all rows in order is faster
+_READ_ROWS = 512  # at once: as many as stay in a cache
 _LOOKED_AT = 3  # times as many as are asked for: what is measured at once
-_SPARE = 8
 # The bounds are sums of rounded numbers. What rounding could hide, as a part of the squared lengths, many times over.
 _SLACK = 1e-5
 # Squared distances that differ by less than this part of the squared lengths may come out in another order in the
@@ -35,10 +33,6 @@ class NeighbourSearch:
     """Searches base (N, F) float32; N >= K."""
 
     def __init__(self, base: Float32, neighbours: int) -> None:
-        import faiss  # heavy, and only this class needs it
-
-        faiss.omp_set_num_threads(1)  # two rows at a time: waking threads costs more than they bring
-        self._faiss: Any = faiss
         self._base = base
         self._neighbours = neighbours
         self._bounding: Float32 | None = None
@@ -109,12 +103,11 @@ class NeighbourSearch:
 
     def _whole(self, row: Float32) -> tuple[Indices, Float32]:
         """The nearest rows and all that tie with them, and their squared distances, by measuring every distance."""
-        count = self._neighbours + _SPARE
-        while True:
-            distances, found = self._faiss.knn(row[None], self._base, min(count, len(self._base)))
-            if count >= len(self._base) or distances[0, -1] > distances[0, self._neighbours - 1] + _tie(row):
-                return found[0], distances[0]
-            count *= 8
+        blocks = (self._base[first : first + _READ_ROWS] - row for first in range(0, len(self._base), _READ_ROWS))
+        distances = np.concatenate([np.einsum("nf,nf->n", apart, apart) for apart in blocks])
+        farthest = np.partition(distances, self._neighbours - 1)[self._neighbours - 1]
+        found = np.flatnonzero(distances <= farthest + _tie(row))
+        return found, distances[found]
 
     def _nearest(self, row: Float32, candidates: Indices, distances: Float32) -> Int32:
         """The K nearest of the candidates, in order; near ties as the published code breaks them."""

@@ -17,6 +17,7 @@ from lsp_cam.train.tracked import Tracked
 
 FACING_DEG = 180.0
 EYE_SECONDS = 60
+RECENTRE_S = 3.0  # slower than a nod; of 2 to 20 s tried on the demo, the less the nearer to the true head
 CLOSE_SMALL_MM = (1.5, 3.5)  # half as many p, b and m again close; the gap is 2 % more wrong (docs/measurements.md)
 
 
@@ -93,6 +94,7 @@ def settings(
             "smooth_rotation_frames": 5.0,
             "smooth_translation_frames": 10.0,
             "mean_rotation_deg": [round(float(angle), 4) for angle in turned],
+            "recentre_s": RECENTRE_S,
         },
         "project": {"shoulder_amplify": SHOULDER_SHARE},
         "render": {"size": size},
