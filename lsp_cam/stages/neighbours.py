@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..packets import Float32, Int32
 
 DIRECTIONS = 63
-SMALL_ROWS = 1024  # a base up to this size is searched whole: as fast, and nothing to prepare
+SMALL_ROWS = 256  # a base up to this size is searched whole: as fast, and nothing to prepare
 _FIT_ROWS = 8192
 _MEASURED_MOST = 2048  # where bounds exclude too little, reading all rows in order is faster
 _READ_ROWS = 512  # at once: as many as stay in a cache

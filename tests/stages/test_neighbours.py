@@ -9,7 +9,7 @@ import pytest
 
 from lsp_cam.stages.neighbours import SMALL_ROWS, NeighbourSearch, published_distances
 
-ROWS = 3 * SMALL_ROWS
+ROWS = 3072
 
 
 def smooth_base(rng: Any) -> Any:
