@@ -34,7 +34,7 @@ def create(
     licence: Annotated[str, typer.Option("--licence", metavar="TEXT", help="What others may do with the subject.")],
     size: Annotated[int, typer.Option("--size", help="Side of its pictures: 512 or 256.")] = 512,
     renderer: Annotated[str, typer.Option("--renderer", help="lite, or (for a graphics card) normal, large.")] = "lite",
-    device: Annotated[str, typer.Option("--device", help="What to train on: auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="What to train the renderer on: auto, cpu or cuda.")] = "auto",
     minutes: Annotated[
         float | None,
         typer.Option("--minutes", min=0.1, help="How long to train the renderer; under 20, all else is shorter."),
