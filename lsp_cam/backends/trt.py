@@ -80,7 +80,7 @@ def built(library: Library, plans: Plans, device: str, onnx: bytes, name: str, *
     maker = Maker(library.name, library.version, ANY_DEVICE if library.name == BUILT_HERE else device)
     plan = None if again else plans.get(onnx, maker)
     if plan is None:
-        LOG.info("compiling %s by %s", name, library.name)
+        LOG.info("Compiling %s for this machine by %s. Next time it is there.", name, library.name)
         plan = library.build(onnx, name)
         plans.put(onnx, maker, plan)
     return plan

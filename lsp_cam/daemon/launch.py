@@ -89,11 +89,12 @@ def _await_running(
             if record.message and record.message != told:
                 told = record.message
                 tell(told)
+                deadline_s = time.monotonic() + START_TIMEOUT_S  # compiling for a graphics card takes its time
         if ended:
             raise DaemonError(_sudden_end(runtime, process, record if mine else None))
         interrupted.wait(POLL_S)
         _heed(interrupted)
-    raise DaemonError(f"lsp-cam did not start within {START_TIMEOUT_S:.0f} s. Look at {log_file()}.")
+    raise DaemonError(f"lsp-cam was to start, and has told nothing for {START_TIMEOUT_S:.0f} s. Look at {log_file()}.")
 
 
 def _heed(interrupted: threading.Event) -> None:

@@ -33,6 +33,24 @@ BEAT_S = 2.0
 POLL_S = 0.02
 ADDRESS = "127.0.0.1"
 LIKINGS = "likings.json"
+COMPILER = "lsp_cam.backends.trt"
+"""Whose log tells, while the daemon starts, what takes so long."""
+
+
+@contextmanager
+def telling(logger: str, tell: Callable[[str], object]) -> Iterator[None]:
+    """Within it, what `logger` notes is told as well."""
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            tell(record.getMessage())
+
+    teller = Teller(logging.INFO)
+    logging.getLogger(logger).addHandler(teller)
+    try:
+        yield
+    finally:
+        logging.getLogger(logger).removeHandler(teller)
 
 
 @dataclass
@@ -65,7 +83,8 @@ class Host:
 
     def _serve(self) -> None:
         with _listening(self.options.settings.port) as listener:
-            daemon, begun = self._prepare()
+            with telling(COMPILER, lambda message: self._record("starting", message)):
+                daemon, begun = self._prepare()
             if self.stop.is_set():
                 return
             try:

@@ -16,6 +16,7 @@ from lsp_cam.store import Store
 from lsp_cam.train.export_render import render_onnx
 from lsp_cam.train.graph import Graph
 from lsp_cam.train.models.render import Generator
+from lsp_cam.web.host import COMPILER, telling
 from tests.backends.card import NO_DRIVER, FakeLibrary, card
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -80,6 +81,17 @@ def test_an_engine_is_built_once(plans: Plans) -> None:
     assert built(library, plans, "card", b"network", "test") == b"plan 1"
     assert built(library, plans, "card", b"another", "test") == b"plan 2"
     assert plans.get(b"network", Maker("tensorrt-rtx", "1.0", ANY_DEVICE)) == b"plan 1"
+
+
+def test_whoever_waits_for_the_daemon_is_told_what_takes_so_long(
+    plans: Plans, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    told: list[str] = []
+    for _ in range(2):
+        with telling(COMPILER, told.append):
+            built(FakeLibrary("tensorrt", card()[1], []), plans, "card", b"network", "demo/render.onnx")
+    assert told == ["Compiling demo/render.onnx for this machine by tensorrt. Next time it is there."]
 
 
 def test_engines_of_tensorrt_belong_to_a_card(plans: Plans) -> None:

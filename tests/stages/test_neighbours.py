@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lsp_cam.stages.neighbours import SMALL_ROWS, NeighbourSearch, published_distances
+from lsp_cam.stages.neighbours import NeighbourSearch, published_distances
 
 ROWS = 3072
 
