@@ -29,7 +29,7 @@ PROVENANCE = (
     "Malayalam Computing); Picovoice speech-to-intent (Apache-2.0, Picovoice); Breton Roadennou (CC BY); Arabic Speech "
     "Commands (CC BY 4.0); kerstin (CC0)."
 )
-CLOSE_SMALL_MM = (1.0, 2.0)  # its mouth has learned to shut (`demo_motion.Plan.shut`) and needs less help
+CLOSE_SMALL_MM = (1.25, 2.5)  # its mouth has learned to shut (`demo_motion.Plan.shut`) and needs less help
 CONSENT = nobody(
     "A person who does not exist (computer-generated).",
     "The demo subject shows no real person, so that there is nobody whose consent would be needed.",
