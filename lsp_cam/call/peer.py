@@ -191,10 +191,19 @@ class Peer:
             channel.close()
             return
         self._channel = channel
-        channel.on("open", self._channel_open.set)
+        channel.on("open", self._opened)
         channel.on("message", self._on_message)
         if channel.readyState == "open":
-            self._channel_open.set()
+            self._opened()
+
+    def _opened(self) -> None:
+        """Messages can be sent. A channel for motion is made at once, one that loses rather than waits.
+
+        Made when the head first moves, it would hold its poses back for seconds where the packet that opens it is lost.
+        """
+        if self._own_motion is None:
+            self._own_motion = self._pc.createDataChannel(MOTION_CHANNEL, ordered=False, maxRetransmits=0)
+        self._channel_open.set()
 
     def _sent(self, timestamp: int) -> None:
         """Speech of that time is on its way: aiortc adds a random number of its own to every time."""
@@ -202,12 +211,10 @@ class Peer:
             self._origin = self._sender._RTCRtpSender__rtp_timestamp - timestamp
 
     def _move(self, packet: bytes) -> None:
-        """Over a channel that loses rather than waits; it is made when there is something to say."""
-        if self._origin is None:
-            return
-        if self._own_motion is None:
-            self._own_motion = self._pc.createDataChannel(MOTION_CHANNEL, ordered=False, maxRetransmits=0)
+        """Say how the head moves, if there is room for it."""
         channel = self._own_motion
+        if self._origin is None or channel is None:
+            return
         if channel.readyState == "open" and channel.bufferedAmount < MOTION_FULL_BYTES:
             self.traffic.moved(packet)
             channel.send(shifted(packet, self._origin))

@@ -88,13 +88,14 @@ class Playout:
         self._frame_s = 0.0
         self._strange = 0
         self._needed_s = 0.0
+        self._behind_s = 0.0  # how much later than it should be what was read last was read
         self._loud = False
 
     @property
     def delay_s(self) -> float:
         """How long after its capture (and the quickest way here) speech is heard."""
         fastest_s = min(self._lateness_s, default=0.0)
-        return self._needed_s - fastest_s
+        return self._needed_s + self._behind_s - fastest_s
 
     @property
     def loss(self) -> float:
@@ -131,10 +132,11 @@ class Playout:
             due = (now_s - self._needed_s) * SAMPLE_RATE_HZ
             if self._place is None:
                 self._place = min(due, float(self._newest[1]))
-            behind_s = (due - self._place) / SAMPLE_RATE_HZ
-            if abs(behind_s) > LEAP_S:
+            self._behind_s = (due - self._place) / SAMPLE_RATE_HZ
+            if abs(self._behind_s) > LEAP_S:
+                self._behind_s = 0.0
                 return self._leap(due)
-            return self._read(behind_s)
+            return self._read(self._behind_s)
 
     def after(self, timestamp: int) -> int | None:
         """How many samples after the one that is read next `timestamp` is; None for one far from all that was said.

@@ -93,6 +93,14 @@ def test_a_call_between_two_daemons() -> None:
         assert not other.is_open
 
 
+def test_the_way_for_motion_is_there_before_anybody_moves() -> None:
+    """One that is made with the first pose waits for seconds where the packet that opens it is lost."""
+    with peers() as (one, other, *_):
+        until(lambda: all(peer._far_motion is not None for peer in (one, other)))
+        assert one._own_motion.readyState == other._own_motion.readyState == "open"
+        assert one.traffic.motion_packets_out == other.traffic.motion_packets_out == 0
+
+
 def test_somebody_with_another_key_is_not_believed() -> None:
     one, other = Peer(lambda packet: None, lambda message: None), Peer(lambda packet: None, lambda message: None)
     try:

@@ -33,7 +33,14 @@ def none_lost(at_s: float, random: np.random.Generator) -> bool:
     return False
 
 
-def heard(speech: Float32, delay: Delay = steady, lost: Lost = none_lost, ppm: float = 0.0, correct: bool = False):
+def heard(
+    speech: Float32,
+    delay: Delay = steady,
+    lost: Lost = none_lost,
+    ppm: float = 0.0,
+    correct: bool = False,
+    told: list[float] | None = None,
+):
     """What is heard of `speech` over such a line, the playout, and how late (s) each 10 ms was read."""
     random = np.random.default_rng(7)
     config = Config()
@@ -54,6 +61,8 @@ def heard(speech: Float32, delay: Delay = steady, lost: Lost = none_lost, ppm: f
         while sent and sent[0].arrived_s <= tick / 100:
             playout.hear(sent.pop(0))
         out.append(playout.next(tick / 100))
+        if told is not None:
+            told.append(playout.delay_s)
         late_s.append(tick / 100 - (playout._place or 0.0) / SAMPLE_RATE_HZ)
     return np.concatenate(out), playout, np.array(late_s[200:])
 
@@ -105,6 +114,14 @@ def test_a_route_that_becomes_longer_is_followed_without_a_leap(speech: Float32)
     assert playout.leaps == 0
     assert late_s[-1] == pytest.approx(late_s[0] + 0.2, abs=0.08)
     assert likeness(out[8 * SAMPLE_RATE_HZ :], speech[8 * SAMPLE_RATE_HZ :]) > 0.85
+
+
+def test_the_delay_is_what_it_is_and_not_what_it_is_to_become(speech: Float32) -> None:
+    """While a longer route is being followed, too."""
+    told: list[float] = []
+    line_s = [0.05, 0.05 + Config().frame_ms / 1000]  # of the quickest packet, and from its first sample on
+    _, _, late_s = heard(speech, delay=lambda t, random: line_s[0] if t < 5 else 0.45, told=told)
+    np.testing.assert_allclose(told[200:], late_s - line_s[1], atol=0.03)
 
 
 def test_a_reader_who_comes_late_hears_what_is_said_now(speech: Float32) -> None:
