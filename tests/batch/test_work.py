@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lsp_cam.batch.listing import Clip
+from lsp_cam.batch.record import key_of
 from lsp_cam.batch.run import SPAN_SAMPLES
 from lsp_cam.batch.work import Job, Rendering, digest_of, listen
 from lsp_cam.dub import CHUNK_SAMPLES, picture_count, pieces
@@ -40,6 +43,20 @@ def test_the_state_is_handed_on(drawn: Path, smoothing: Smoothing) -> None:
     assert all(np.array_equal(a.points, b.points) for a, b in zip(heard, whole, strict=True))
     assert all(np.array_equal(a.shoulders, b.shoulders) for a, b in zip(heard, whole, strict=True))
     assert not np.array_equal(whole[0].points, whole[-1].points)
+
+
+def test_a_film_is_made_again_where_anything_that_it_shows_has_changed(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.wav").write_bytes(b"sound")
+    clip, job = Clip(tmp_path / "talk.wav", tmp_path / "talk.mp4"), job_of(drawn)
+    key = key_of(job, clip, False)
+    assert key == key_of(job_of(drawn), clip, False)
+    elsewhere = replace(job, rendering=replace(job.rendering, folder=tmp_path, threads=2))
+    assert key == key_of(elsewhere, clip, False), "who makes it does not matter"
+    others = [
+        replace(job, rendering=replace(job.rendering, engine="openvino")), replace(job, fps=30),
+        replace(job, manner=Manner()), replace(job, steering=Steering()),
+    ]  # fmt: skip
+    assert len({key, *(key_of(other, clip, False) for other in others)}) == 1 + len(others)
 
 
 def test_spans_are_whole_chunks() -> None:

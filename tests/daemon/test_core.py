@@ -13,6 +13,7 @@ from lsp_cam.daemon.core import Daemon, Settings
 from lsp_cam.daemon.memory import Memory
 from lsp_cam.daemon.report import report
 from lsp_cam.daemon.show import Due
+from lsp_cam.daemon.status import affordable
 from lsp_cam.devices.base import AudioBlock
 from lsp_cam.devices.null import ListSink, ListVoice, NullSource
 from lsp_cam.devices.wavfile import FileSource
@@ -281,6 +282,11 @@ def test_a_camera_that_does_not_open_is_an_error_and_nothing_runs():
     with pytest.raises(DeviceError, match="busy"), on_air(camera=Shut()):
         pass
     assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize(("new", "kept"), [(55.0, 50), (31.0, 30), (29.9, 25), (9.0, 8)])
+def test_the_rate_that_is_offered_can_be_kept(new: float, kept: int):
+    assert affordable(new) == kept
 
 
 def test_warnings_are_in_plain_words():

@@ -16,6 +16,7 @@ import pytest
 import pyvirtualcam.camera
 from pyvirtualcam.util import encode_fourcc
 
+from lsp_cam.daemon.choose import open_camera
 from lsp_cam.devices import catalogue, v4l2, virtualcam
 from lsp_cam.devices.fit import Fitter
 from lsp_cam.devices.v4l2 import Loopback
@@ -170,6 +171,17 @@ def test_a_device_that_is_held_to_a_format_gets_that(
         assert backend.opened[0]["fourcc"] == encode_fourcc("NV12")
         camera.send(picture(5))
         assert backend.sent[1].size == 64 * 64 * 3 // 2
+
+
+def test_a_camera_that_is_chosen_on_air_keeps_the_layout(backend: type[Backend], devices: list[Loopback]) -> None:
+    fourccs = []
+    for layout in ("nv12", "yuy2"):
+        camera = open_camera("auto", layout)
+        assert isinstance(camera, VirtualCamera)
+        with camera:
+            camera.open(64, 64, 30)
+            fourccs.append(backend.opened[0]["fourcc"])
+    assert fourccs == [encode_fourcc("NV12"), encode_fourcc("YUY2")]
 
 
 def test_none_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from lsp_cam.assets import sample_speech
 from lsp_cam.devices.wavfile import read_audio
@@ -64,6 +65,31 @@ def test_the_microphone_is_picked_and_checked(page: Page, cam: Cam, pulse: Pulse
     player.wait()
     page.get_by_label("Listen to").select_option("sample")
     until(lambda: page.locator("#mic-name").text_content() == "a sample of speech")
+
+
+def test_who_reads_the_camera_is_told_of_ours_alone(page: Page):
+    """The daemon's answers, as they would be with two virtual cameras, of which it feeds the second."""
+
+    ours: list[str] = []
+
+    def answered(route: Route) -> None:
+        told = route.fetch().json()
+        if route.request.url.endswith("/api/status"):
+            told["camera"] |= {"name": "LSP Cam (/dev/video1), 1280x720 at 30 fps", "state": "live"}
+        else:
+            told["missing"] = []
+            told["devices"] = [
+                {"kind": "camera", "id": f"/dev/video{number}", "name": name, "is_default": False, "detail": "in use",
+                 "readers": readers}
+                for number, name, readers in ((1, "LSP Cam", ours), (10, "OBS", ["obs"]))
+            ]  # fmt: skip
+        route.fulfill(json=told)
+
+    page.route(re.compile("/api/(status|devices)$"), answered)
+    for reader, words in (("", "On air. No program of yours is seen to read it."), ("zoom", "On air. Read by zoom.")):
+        ours[:] = filter(None, [reader])
+        page.reload()
+        until(lambda words=words: page.locator("#camera-state").text_content() == words)
 
 
 def test_the_preview_moves(page: Page):

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from lsp_cam.errors import UsageError
+from lsp_cam.errors import ModelError, UsageError
 from lsp_cam.train.render_data import Footage, open_footage
 from lsp_cam.train.render_fit import Config, files, fit
 from lsp_cam.train.render_lite import LiteConfig, LiteJob, load
@@ -28,6 +28,17 @@ def config(out: Path) -> Config:
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return dict(torch.load(path, weights_only=True)["model"])
+
+
+def test_memory_that_is_too_little_before_the_first_step_is_told(
+    footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: LiteJob) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(LiteJob, "begin", full)
+    with pytest.raises(ModelError, match=r"too little memory for the renderer itself\. Choose --size 256"):
+        fit(footage, config(tmp_path))
 
 
 def test_killed_and_resumed_gives_the_same_weights(

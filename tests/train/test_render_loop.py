@@ -92,6 +92,16 @@ def test_minutes_become_steps_once(tmp_path: Path) -> None:
     assert TIMED_STEPS <= job.seen[-1][0] + 1 < 1000
 
 
+def test_how_many_steps_they_are_is_not_measured_again_after_a_kill(tmp_path: Path) -> None:
+    pace = Pace(steps=1000, minutes=1e-3, save_every=1000)
+    with pytest.raises(KeyboardInterrupt):
+        train(Walk(dies_at=TIMED_STEPS), tmp_path, pace)
+    settled = torch.load(tmp_path / "render.pt", weights_only=True)["steps"]
+    job = Walk()
+    train(job, tmp_path, pace)
+    assert [step for step, _ in job.seen] == list(range(TIMED_STEPS, settled))
+
+
 def test_gone_on_with_for_other_minutes_it_lasts_these_from_there(tmp_path: Path) -> None:
     train(Walk(), tmp_path, Pace(steps=30, save_every=10))
     said: list[str] = []

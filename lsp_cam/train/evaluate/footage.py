@@ -59,7 +59,10 @@ def read_truth(path: Path) -> Tracked:
 def check_whole(path: Path) -> None:
     """UsageError for a tracked clip that pictures of the video are missing from: which is which is not in the file."""
     file = path.with_name(TIMELINE)
-    if path.name != TRUTH and file.is_file() and len(Timeline.load(file).segments) > 1:
+    if path.name == TRUTH or not file.is_file():
+        return
+    numbers = Timeline.load(file).numbers
+    if (numbers != np.arange(len(numbers))).any():
         raise UsageError(f"{path} lacks pictures of its video, which were not tracked. Leave --tracked out.")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lsp_cam.errors import UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ
@@ -45,8 +46,22 @@ def test_where_pictures_were_left_out_sound_and_clip_are_still_in_time(work: Pat
     np.testing.assert_array_equal(heard[:, 0], numbers)
 
 
-def test_such_a_clip_is_not_laid_beside_its_video(work: Path) -> None:
+@pytest.mark.parametrize(
+    ("numbers", "whole"),
+    [
+        (np.setdiff1d(np.arange(FPS * SECONDS), LOST), False),
+        (np.arange(5, FPS * SECONDS), False),
+        (np.arange(FPS * SECONDS), True),
+    ],
+    ids=["a gap", "a late beginning", "a cut that loses nothing"],
+)
+def test_a_clip_that_lacks_pictures_is_not_laid_beside_its_video(
+    tmp_path: Path, numbers: NDArray[np.int64], whole: bool
+) -> None:
+    halves = [Segment(0, LOST.start), Segment(LOST.start, len(numbers))]
+    Timeline(numbers, halves if whole else halves[:1]).save(tmp_path / "timeline.npz")
+    if whole:
+        check_whole(tmp_path / "tracked.npz")
+        return
     with pytest.raises(UsageError, match=r"lacks pictures of its video.*Leave --tracked out"):
-        check_whole(work / "tracked.npz")
-    (work / "timeline.npz").unlink()
-    check_whole(work / "tracked.npz")
+        check_whole(tmp_path / "tracked.npz")
