@@ -8,12 +8,14 @@ BIN := $(VENV)/bin
 start: $(VENV)/.runtime
 	$(BIN)/lsp-cam start --foreground $(ARGS)
 
+# What needs no clock runs side by side, three at a time as much of it waits; the rest alone.
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not system and not vm" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -m system $(ARGS)
 
 # A real camera in a virtual machine: minutes, and the packages that .ci/run installs.
 test-system: $(VENV)/.dev

@@ -135,27 +135,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def soaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The soak, begun when it is first asked for."""
-    from .system.soaking import Soaking
-
-    soaking = Soaking(tmp_path_factory.mktemp("soak"))
-    yield soaking
-    soaking.close()
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What soaks is judged at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("soak") is not None)
-
-
-@pytest.fixture(autouse=True)
-def _soaking_beside_training(request: pytest.FixtureRequest) -> None:
-    """The soak begins with the first test of training: the tests before may ask something of the clock."""
-    last = request.session.items[-1]
-    if request.path.is_relative_to(TRAINING) and last.get_closest_marker("soak") is not None:
-        request.getfixturevalue("soaking")
+    """What takes longest begins first: of several processes, none is to wait for another at the end."""
+    items.sort(key=lambda item: (item.get_closest_marker("soak") is None, not item.path.is_relative_to(TRAINING)))
 
 
 @pytest.hookimpl(wrapper=True)

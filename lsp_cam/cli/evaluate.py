@@ -44,6 +44,9 @@ def evaluate(
         Path | None, typer.Option("--train-on", metavar="FOLDER", help="Training footage, for the small trainings.")
     ] = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of each small training.")] = 150,
+    renderer_steps: Annotated[
+        int, typer.Option("--renderer-steps", min=0, help="Steps of each renderer's small training; 0: none.")
+    ] = 0,
     lpips: Annotated[Path | None, typer.Option("--lpips", metavar="FOLDER", help="Where LPIPS's weights are.")] = None,
     report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write a page with pictures.")] = None,
     right: Annotated[
@@ -68,7 +71,7 @@ def evaluate(
     request, run = _command()
     wanted = request(
         subject=chosen, video=video, start_s=start, end_s=end, tracked=tracked, rivals=rivals, pictures=pictures,
-        seeds=seeds, train_on=train_on, steps=steps, lpips=lpips, report=report,
+        seeds=seeds, train_on=train_on, steps=steps, renderer_steps=renderer_steps, lpips=lpips, report=report,
     )  # fmt: skip
     figures = run(wanted, open_engine(engine, threads), _say)
     if json:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lsp_cam.errors import UsageError
 from lsp_cam.subject import Subject
-from lsp_cam.train import create_bundle, create_motion, ranks
+from lsp_cam.train import create_bundle, create_check, create_motion, ranks
 from lsp_cam.train.job import Effort, Job, Progress, Request, Say, effort_for
 from lsp_cam.train.prepare import stages
 from lsp_cam.train.prepare.work import Facts, Work, held, room_on_disk, write_json
@@ -38,7 +38,7 @@ STAGES = (
     Stage("pose", "Training the head pose", create_motion.pose_stage),
     Stage("renderer", "Training the renderer", create_bundle.renderer_stage),
     Stage("export", "Writing the bundle", create_bundle.export_stage),
-    Stage("check", "Checking the bundle", create_bundle.check_stage),
+    Stage("check", "Checking the bundle", create_check.check_stage),
 )
 TRACKED = "shoulders"
 """The stage after which the clip is tracked."""

@@ -1,41 +1,29 @@
-"""The last stages of a creation: the renderer is trained, the bundle written, and the bundle checked."""
+"""The renderer is trained, and the bundle written."""
 
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lsp_cam.backends.choose import open_engine
-from lsp_cam.errors import ModelError
-from lsp_cam.packets import SAMPLE_RATE_HZ, LandmarkFrame
-from lsp_cam.pipeline import Pipeline
-from lsp_cam.stream import chunked, run_offline
-from lsp_cam.subject import Subject, npz_bytes, write_bundle
-from lsp_cam.train import bundle, mouth_fit, render_fit
-from lsp_cam.train.checkpoint import load_model
+from lsp_cam.subject import npz_bytes, write_bundle
+from lsp_cam.train import bundle, render_fit
 from lsp_cam.train.corpus import decode
 from lsp_cam.train.encoder import load_encoder
 from lsp_cam.train.job import Job
 from lsp_cam.train.maps import tracked_shoulders
-from lsp_cam.train.models.mouth import MouthNet
 from lsp_cam.train.prepare.speech import quiet_frames, voiced
 from lsp_cam.train.prepare.timeline import TIMELINE, Piece, Timeline, end_to_end, pieces
 from lsp_cam.train.prepare.work import Facts
-from lsp_cam.train.quality import psnr
 from lsp_cam.train.render_data import Footage, open_footage
 from lsp_cam.train.render_gan import GanConfig
 from lsp_cam.train.tracked import load_tracked
 
 Tell = Callable[[float], None]
 FEWEST_QUIET = 30
-WORSE_DB = 1.0  # that a bundle's pictures may be than those of the training's own validation
-SPOKEN_S = 4.0
-MOUTH_OFF_MM = 0.5  # eight bits for weights, and the state that rounding leaves behind
 
 
 def renderer_stage(job: Job, tell: Tell) -> Facts:
@@ -83,56 +71,11 @@ def export_stage(job: Job, tell: Tell) -> Facts:
     return {"bytes": sum(entry.bytes for entry in subject.manifest.files.values())}
 
 
-def check_stage(job: Job, tell: Tell) -> Facts:
-    """The bundle speaks the last seconds of the video as the trained mouth does, and renders what was held out as well
-    as its training did."""
-    subject = Subject.open(job.work.path("bundle"))
-    away = mouth_parity(job, subject)
-    if away > MOUTH_OFF_MM:
-        raise ModelError(f"The bundle's mouth is {away:.2f} mm from the trained one. {_AGAIN}")
-    ours = rendered_psnr(job, Pipeline(subject, open_engine("auto", job.request.threads)))
-    state = torch.load(job.work.path("render/render_best.pt"), weights_only=True, map_location="cpu")
-    trained = float(state["scores"]["psnr_db"])
-    if ours < trained - WORSE_DB:
-        raise ModelError(f"The bundle's pictures are worse (PSNR {ours:.1f} dB) than trained ({trained:.1f}). {_AGAIN}")
-    job.say(f"Held-out pictures: PSNR {ours:.1f} dB; the bundle's mouth is {away:.3f} mm from the trained one.")
-    return {"psnr_db": ours, "training_psnr_db": trained, "mouth_parity_mm": away}
-
-
-_AGAIN = "Delete marks/export.json in the work folder and run the command again with --resume."
-
-
 def footage_of(job: Job) -> Footage:
     """The tracked clip with its pictures."""
     size = job.request.size
     frames = np.memmap(job.work.path("kept.rgb"), np.uint8, mode="r").reshape(-1, size, size, 3)
     return open_footage(load_tracked(job.work.path("tracked.npz")), frames)
-
-
-def mouth_parity(job: Job, subject: Subject) -> float:
-    """Mean distance (mm) of the mouth that the bundle gives from the trained one's, for the video's last seconds."""
-    kept: dict[str, list[Any]] = {}
-    pipeline = Pipeline(
-        subject, open_engine("auto", job.request.threads), tap=lambda name, y: kept.setdefault(name, []).append(y)
-    )
-    samples = samples_of(job)[-int(SPOKEN_S * SAMPLE_RATE_HZ) :]
-    for _ in run_offline(pipeline.motion, chunked(samples, SAMPLE_RATE_HZ)):
-        pass
-    bundled = np.array([packet.points.ravel() for packet in kept["mouth"]])
-    heard = np.array([packet.rows for packet in kept["manifold"]]).reshape(len(bundled), -1)
-    model = MouthNet()
-    load_model(job.work.path("mouth/mouth_best.pt"), model)
-    return mouth_fit.error_mm(mouth_fit.predict(model.eval(), heard), bundled)
-
-
-def rendered_psnr(job: Job, pipeline: Pipeline) -> float:
-    """PSNR in dB of held-out pictures as the bundle renders them, moved as tracked."""
-    footage, scores = footage_of(job), []
-    first = int(len(footage.frames) * job.effort.train_share)
-    for k in np.linspace(first, len(footage.frames) - 1, job.effort.checked_frames).astype(int):
-        drawn = LandmarkFrame(0, footage.points[k].astype(np.float32), footage.shoulders[k].astype(np.float32))
-        scores.append(psnr(pipeline.render(pipeline.draw(drawn)).pixels.astype(float), footage.frames[k].astype(float)))
-    return float(np.mean(scores))
 
 
 def samples_of(job: Job) -> NDArray[np.float32]:

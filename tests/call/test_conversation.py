@@ -71,7 +71,7 @@ def test_the_callers_own_portrait_is_shown_and_mute_is_the_microphones(tmp_path:
         assert daemons[1].steered.steering.mode == "fixed"
         assert daemons[1].listener.steering.mode == "auto", "the other side's portrait is not ours to turn"
         until(lambda: other.traffic.motion_packets_out > 0)
-        assert daemons[1].steered.head == pytest.approx((10, 0, 0, 0, 0, 0))
+        until(lambda: daemons[1].steered.head == pytest.approx((10, 0, 0, 0, 0, 0)))
         assert one.traffic.motion_packets_out == 0
         daemons[1].mute(True)
         assert daemons[1].muted

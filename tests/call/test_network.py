@@ -24,7 +24,7 @@ from .relay import ETHERNET, IP, UDP_HEAD, Weather
 from .test_motion import lively
 from .test_peer import until
 
-pytestmark = needs.root
+pytestmark = [pytest.mark.system, needs.root]
 RTP_AND_SEAL = 12 + 16
 CORRECTION_BPS = 2000
 

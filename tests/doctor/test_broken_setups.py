@@ -21,7 +21,7 @@ from tests.bundles import tiny_bundle
 from .advice import doctor, mended
 from .machine import ROOT, Machine, machine
 
-pytestmark = [pytest.mark.system, needs.root]
+pytestmark = needs.root
 SITE = f"{sys.prefix}/lib/python3.{sys.version_info.minor}/site-packages"
 
 

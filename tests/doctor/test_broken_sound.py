@@ -14,7 +14,7 @@ from .advice import mended
 from .machine import Machine, machine
 from .test_broken_setups import ensure_package_lists
 
-pytestmark = [pytest.mark.system, needs.pulse_audio]
+pytestmark = needs.pulse_audio
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests import needs
 from tests.doctor.machine import Machine, machine
 from tests.doctor.test_broken_setups import ensure_package_lists
 
-pytestmark = [pytest.mark.system, needs.root]
+pytestmark = needs.root
 
 KERNEL = """
 folder=/usr/lib/modules/$(uname -r)/updates

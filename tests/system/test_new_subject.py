@@ -27,7 +27,7 @@ ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 24
 PATIENCE_MS = 900_000
 
-pytestmark = [pytest.mark.system, needs.chromium]
+pytestmark = needs.chromium
 
 
 def film_for_chromium(shared: Path, folder: Path) -> Path:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from lsp_cam.errors import DeviceError, UsageError
+from lsp_cam.errors import DeviceError, ModelError, UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ, frames_in
 from lsp_cam.train import create as creation
 from lsp_cam.train import create_motion
 from lsp_cam.train.create import TRACKED, create
+from lsp_cam.train.create_check import FURTHEST
 from lsp_cam.train.job import Effort, Job, Progress, Request, in_words
 from lsp_cam.train.prepare import crop
 from lsp_cam.train.prepare import work as work_folder
@@ -88,7 +90,25 @@ def test_a_video_becomes_a_subject(made: tuple[Path, list[str]]) -> None:
     assert any("the sound is 1.0 s longer" in line for line in said)
     assert os.path.getsize(folder / "kept.rgb") == len(clip.points) * 256 * 256 * 3
     assert abs(clip.angles.mean(axis=0) - [180, 0, 0]).max() < 6
-    assert work.facts("check")["mouth_parity_mm"] < 0.5
+    away = work.facts("check")["parity"]
+    assert all(0 < away[name] <= most for name, most in FURTHEST.items()), "eight bits are not quite the same"
+
+
+@pytest.mark.parametrize(
+    ("part", "layer", "told"),
+    [("mouth", "fc.6.bias", "mouth_mm"), ("pose", "WaveNet.end_conv_2.bias", "head_deg")],
+)
+def test_a_bundle_that_is_not_what_was_trained_is_told(
+    made: tuple[Path, list[str]], video: Path, tmp_path: Path, part: str, layer: str, told: str
+) -> None:
+    folder = shutil.copytree(made[0], tmp_path / "work")
+    kept = folder / part / f"{part}_best.pt"
+    state = torch.load(kept, weights_only=True)
+    state["model"][layer] += 2
+    torch.save(state, kept)
+    (folder / "marks/check.json").unlink()
+    with pytest.raises(ModelError, match=f"{told} is off by .*fault of lsp-cam"):
+        create(request(video), folder, resume=True, say=lambda line: None, effort=TINY)
 
 
 def test_killed_and_resumed_it_is_the_same(made: tuple[Path, list[str]], video: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from lsp_cam.backends.base import Engine
 from lsp_cam.errors import UsageError
 from lsp_cam.stages.render import RenderConfig
 from lsp_cam.subject import Subject
-from lsp_cam.train.evaluate import ablations, page
+from lsp_cam.train.evaluate import ablations, page, renderers
 from lsp_cam.train.evaluate.faces import find_faces
 from lsp_cam.train.evaluate.figures import Row
 from lsp_cam.train.evaluate.follow import known
@@ -18,7 +18,7 @@ from lsp_cam.train.evaluate.lesson import read_lesson
 from lsp_cam.train.evaluate.perceptual import find_lpips
 from lsp_cam.train.evaluate.phones import find_phones
 from lsp_cam.train.evaluate.picture import Extras
-from lsp_cam.train.evaluate.run import Config, Say, check_subject, evaluate
+from lsp_cam.train.evaluate.run import Config, Lesson, Say, check_subject, evaluate
 from lsp_cam.train.evaluate.tracking import track
 
 
@@ -36,6 +36,7 @@ class Request:
     seeds: int = 5
     train_on: Path | None = None
     steps: int = 150
+    renderer_steps: int = 0
     lpips: Path | None = None
     report: Path | None = None
 
@@ -46,12 +47,13 @@ def run(request: Request, engine: Engine, say: Say) -> Row:
     if request.report is not None:
         page.prepare(request.report)
     perceived = find_lpips(request.lpips)
-    lesson = read_lesson(request.train_on, request.video, request.start_s) if request.train_on else None
+    lesson = _lesson(request)
     say("footage")
     held_out, tracking = _open(request)
     phones = find_phones(request.video, held_out.samples, held_out.start_s)
     trained = ablations.Config(request.steps) if lesson else None
-    config = Config(request.pictures, request.seeds, trained)
+    drawn = renderers.Config(request.renderer_steps) if lesson and request.renderer_steps else None
+    config = Config(request.pictures, request.seeds, trained, drawn)
     extras = Extras(find_faces(), perceived)
     done = evaluate(request.subject, engine, held_out, phones, extras, config, request.rivals, lesson, say)
     done.figures["tracking"] = tracking
@@ -68,6 +70,16 @@ def _check(request: Request) -> None:
         raise UsageError(f"There is no video {request.video}. Check the path.")
     if request.end_s is not None and request.end_s <= request.start_s:
         raise UsageError(f"--end {request.end_s:g} is not after --start {request.start_s:g}.")
+    if request.renderer_steps and request.train_on is None:
+        raise UsageError("--renderer-steps trains on the footage of --train-on. Give both.")
+
+
+def _lesson(request: Request) -> Lesson | None:
+    """The training footage, with pictures where renderers are to be trained."""
+    if request.train_on is None:
+        return None
+    size = request.subject.config("render", RenderConfig).size if request.renderer_steps else None
+    return read_lesson(request.train_on, request.video, request.start_s, size)
 
 
 def _open(request: Request) -> tuple[HeldOut, Row | None]:

@@ -85,7 +85,7 @@ def open_held_out(
     last = min(last, len(tracked.points), int(start_s * fps) + int(len(samples) / SAMPLE_RATE_HZ * fps))
     if (last - first) / fps < SHORTEST_S:
         raise UsageError(f"{video.name} has less than {SHORTEST_S:g} s between --start and --end. Choose more of it.")
-    frames = on_disk(_pictures(video, first, last, size), size)
+    frames = on_disk(pictures_of(video, first, last, size), size)
     if len(frames) < last - first:
         raise UsageError(
             f"{video.name} has fewer pictures ({first + len(frames)}) than its tracked clip. Track it again."
@@ -105,7 +105,8 @@ def on_disk(pictures: Iterable[NDArray[np.uint8]], size: int) -> NDArray[np.uint
         return np.memmap(file, np.uint8, mode="r").reshape(-1, size, size, 3)
 
 
-def _pictures(video: Path, first: int, last: int, size: int) -> Iterator[NDArray[np.uint8]]:
+def pictures_of(video: Path, first: int, last: int, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (size, size, 3) `first` .. `last` - 1 of a square video; UsageError if it is not square."""
     with av.open(str(video)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number >= last:

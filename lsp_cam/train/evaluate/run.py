@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lsp_cam.backends.base import Engine
 from lsp_cam.errors import UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ, Float32
 from lsp_cam.pipeline import Pipeline
 from lsp_cam.subject import Subject
-from lsp_cam.train.evaluate import ablations
+from lsp_cam.train.evaluate import ablations, renderers
 from lsp_cam.train.evaluate.closure import lips_table
 from lsp_cam.train.evaluate.figures import Row
 from lsp_cam.train.evaluate.footage import HeldOut
@@ -37,14 +39,16 @@ class Config:
     pictures: int = 200
     seeds: int = 5
     train: ablations.Config | None = None
+    train_renderers: renderers.Config | None = None
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Training footage, for the small trainings."""
+    """Training footage, for the small trainings; pictures (T, S, S, 3) for those of renderers."""
 
     samples: Float32
     clip: Tracked
+    frames: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,11 @@ def evaluate(
     say("pictures")
     done.measured.extend(measure(motion, held_out, extras, config.pictures))
     figures["picture"] = [picture_row(subject.name, done.measured)]
-    for rival in rivals or []:
-        other = TrackedMotion(Pipeline(check_subject(rival), engine), held_out)
-        figures["picture"].append(picture_row(rival.name, measure(other, held_out, extras, config.pictures)))
+    others = ((rival.name, check_subject(rival)) for rival in rivals or [])
+    with TemporaryDirectory() as work:
+        for name, other in chain(others, _renderers(subject, config, lesson, Path(work), say)):
+            moved = TrackedMotion(Pipeline(other, engine), held_out)
+            figures["picture"].append(picture_row(name, measure(moved, held_out, extras, config.pictures)))
     _train(done, engine, config, lesson, say)
     return done
 
@@ -124,9 +130,22 @@ def _heads(table: HeadTable, subject: Subject, rivals: list[Subject]) -> list[Ro
     return [*rows, table.still("still head")]
 
 
+def _renderers(
+    subject: Subject, config: Config, lesson: Lesson | None, work: Path, say: Say
+) -> Iterator[tuple[str, Subject]]:
+    """Table 3's small trainings, where asked for: row and bundle."""
+    if config.train_renderers is None or lesson is None or lesson.frames is None:
+        return
+    say("training renderers")
+    for kind, other in renderers.renderers(subject, lesson.clip, lesson.frames, config.train_renderers, work, say):
+        say(f"trained a renderer: {kind}")
+        yield f"trained briefly: {kind}", other
+
+
 def _train(done: Evaluation, engine: Engine, config: Config, lesson: Lesson | None, say: Say) -> None:
     """The small trainings, where asked for: fills `mouth.trained` and adds rows to `head`."""
     done.figures["trained_steps"] = config.train.steps if config.train else None
+    done.figures["trained_renderer_steps"] = config.train_renderers.steps if config.train_renderers else None
     done.figures["mouth"]["trained"] = None
     if config.train is None or lesson is None:
         return

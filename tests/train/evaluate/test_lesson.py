@@ -65,3 +65,23 @@ def test_a_clip_that_lacks_pictures_is_not_laid_beside_its_video(
         return
     with pytest.raises(UsageError, match=r"lacks pictures of its video.*Leave --tracked out"):
         check_whole(tmp_path / "tracked.npz")
+
+
+def test_its_pictures_are_those_of_its_clip(work: Path) -> None:
+    kept = np.setdiff1d(np.arange(FPS * SECONDS), LOST)
+    shown = np.broadcast_to((kept % 256).astype(np.uint8)[:, None, None, None], (len(kept), 2, 2, 3))
+    (work / "kept.rgb").write_bytes(shown.tobytes())
+    lesson = read_lesson(work, Path("elsewhere/video.mp4"), 0.0, size=2)
+    assert lesson.frames is not None
+    np.testing.assert_array_equal(lesson.frames[:, 0, 0, 0], lesson.clip.translation[:, 0] % 256)
+    assert lesson.frames.shape == (len(lesson.clip.points), 2, 2, 3)
+
+
+@pytest.mark.parametrize("size", [None, 4], ids=["none asked for", "of another size"])
+def test_pictures_that_are_not_there(work: Path, size: int | None) -> None:
+    (work / "kept.rgb").write_bytes(bytes((FPS * SECONDS - len(LOST)) * 2 * 2 * 3))
+    if size is None:
+        assert read_lesson(work, Path("elsewhere/video.mp4"), 0.0).frames is None
+        return
+    with pytest.raises(UsageError, match=r"does not hold the pictures .* 4 pixels wide"):
+        read_lesson(work, Path("elsewhere/video.mp4"), 0.0, size)
