@@ -48,7 +48,7 @@ def test_the_encoder_that_ships_foresees_speech_and_an_untrained_one_does_not(sh
     Five minutes of them: a head with 512 inputs that is fitted on seconds tells of those seconds alone.
     """
     data = shared / "data"
-    said = utterances(data / "speech", read_mouth_truth(data / "synthetic"), 150)
+    said = utterances(data / "speech", read_mouth_truth(data / "synthetic"), 100)
     mels = [mel for one in said if len(mel := mel_rows(one.samples)) > 2 * LISTENING]
     torch.manual_seed(0)
     shipped, untrained = (encode(encoder, mels) for encoder in (load_encoder(), SpeechEncoder().eval()))
