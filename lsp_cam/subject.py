@@ -154,6 +154,21 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     return Subject.open(root)
 
 
+def bundle_like(
+    subject: Subject,
+    root: Path,
+    files: Mapping[str, bytes],
+    *,
+    without: tuple[str, ...] = (),
+    fields: Mapping[str, Any] | None = None,
+) -> Subject:
+    """Write below `root` a bundle like `subject`, but for `files`, manifest `fields`, and paths that begin as one of
+    `without`."""
+    kept = {path: subject.read(path) for path in subject.manifest.files if not path.startswith(without)}
+    manifest = subject.manifest.model_dump(exclude={"format", "files"})
+    return write_bundle(root, {**manifest, **(fields or {})}, {**kept, **files})
+
+
 def _read_head(root: Path, name: str, most_bytes: int) -> bytes:
     """The bytes of a file beside the listed ones, one more than `most_bytes` at most."""
     path = root / name

@@ -8,17 +8,15 @@ import onnx
 from onnx import TensorProto, helper
 
 from lsp_cam.stages.render import RenderConfig
-from lsp_cam.subject import Subject, write_bundle
+from lsp_cam.subject import Subject, bundle_like
 
 LEFT_OUT = ("render.onnx", "render_constants.onnx", "candidates/")
 
 
 def sketch_of(subject: Subject, root: Path, name: str = "sketch", *, fragile: bool = False) -> Subject:
     """A bundle in `root` like `subject`, but for its renderer and its name. `fragile`: see `line_renderer`."""
-    files = {path: subject.read(path) for path in subject.manifest.files if not path.startswith(LEFT_OUT)}
-    files["render.onnx"] = line_renderer(subject.config("render", RenderConfig).size, fragile)
-    fields = subject.manifest.model_dump(exclude={"format", "files"})
-    return write_bundle(root, {**fields, "name": name, "title": name.title()}, files)
+    files = {"render.onnx": line_renderer(subject.config("render", RenderConfig).size, fragile)}
+    return bundle_like(subject, root, files, without=LEFT_OUT, fields={"name": name, "title": name.title()})
 
 
 def line_renderer(size: int, fragile: bool = False) -> bytes:

@@ -71,7 +71,8 @@ def evaluate(
     request, run = _command()
     wanted = request(
         subject=chosen, video=video, start_s=start, end_s=end, tracked=tracked, rivals=rivals, pictures=pictures,
-        seeds=seeds, train_on=train_on, steps=steps, renderer_steps=renderer_steps, lpips=lpips, report=report,
+        seeds=seeds, train_on=train_on, steps=steps, renderer_steps=renderer_steps, threads=threads or 2, lpips=lpips,
+        report=report,
     )  # fmt: skip
     figures = run(wanted, open_engine(engine, threads), _say)
     if json:

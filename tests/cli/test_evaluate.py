@@ -17,14 +17,18 @@ import pytest
 
 from lsp_cam.devices.videofile import VideoFileSink
 from lsp_cam.devices.wavfile import read_audio
-from lsp_cam.train.evaluate.footage import part_of
+from lsp_cam.subject import Subject
+from lsp_cam.train.evaluate import ablations, renderers
+from lsp_cam.train.evaluate.footage import part_of, read_truth
+from lsp_cam.train.evaluate.run import Lesson
 from lsp_cam.train.synthetic import read_tracked
-from lsp_cam.train.tracked import save_tracked
+from lsp_cam.train.tracked import Tracked, save_tracked
 
 from .conftest import Invoke
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, FPS = 2.4, 30
+FRAMES = np.zeros((1, 512, 512, 3), np.uint8)
 
 
 @pytest.fixture
@@ -99,6 +103,33 @@ def test_tables_for_people(invoke: Invoke, footage: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_demo")
+def test_renderers_trained_briefly_stand_in_the_table(
+    invoke: Invoke, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they are is `tests/train/evaluate/test_renderers.py`'s to say."""
+    asked: list[int | None] = []
+
+    def read_lesson(folder: Path, video: Path, start_s: float, size: int | None) -> Lesson:
+        asked.append(size)
+        return Lesson(np.zeros(16_000, np.float32), part_of(read_truth(footage.with_suffix(".npz")), 0, 30), FRAMES)
+
+    def trained(subject: Subject, clip: Tracked, frames: Any, config: renderers.Config, *rest: Any) -> Any:
+        assert (frames is FRAMES, config.steps) == (True, 3)
+        yield "whole", subject
+
+    monkeypatch.setattr("lsp_cam.train.evaluate.command.read_lesson", read_lesson)
+    monkeypatch.setattr(renderers, "renderers", trained)
+    for name in ("lessons_of", "sweep", "heads"):
+        monkeypatch.setattr(ablations, name, lambda *given: ())
+    options = ("--tracked", footage.with_suffix(".npz"), "--pictures", "1", "--seeds", "1", "--end", "1", "--json")
+    result = invoke("evaluate", "demo", "--video", footage, *options, "--train-on", tmp_path, "--renderer-steps", "3")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert [row["name"] for row in figures["picture"]] == ["demo", "trained briefly: whole"]
+    assert (figures["trained_renderer_steps"], asked) == (3, [512])
+
+
+@pytest.mark.usefixtures("with_demo")
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -109,6 +140,7 @@ def test_tables_for_people(invoke: Invoke, footage: Path) -> None:
         (["demo", "--tracked", "text.npz"], "tracked clip"),
         (["demo", "--lpips", "."], "alexnet"),
         (["demo", "--train-on", "."], "no training footage"),
+        (["demo", "--renderer-steps", "1"], "Give both"),
         (["demo", "--against", "nobody"], "nobody"),
         (["demo", "--report", "text.npz"], "cannot be written"),
     ],

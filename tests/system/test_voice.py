@@ -23,6 +23,7 @@ from .pulse import PulseServer, pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 12
+IN_STEP_S = 90.0  # where the pictures' delay has changed, the voice follows by running a little faster or slower
 
 pytestmark = [pytest.mark.system, needs.pulse_audio]
 
@@ -73,10 +74,8 @@ def await_microphone(pulse: PulseServer) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("pulse", [pytest.param(name, marks=needs.pipewire) for name in SERVERS], indirect=True)
-def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble: Path) -> None:
-    await_microphone(pulse)
-    assert pulse.pactl("get-default-source") == "test_mic", "nobody is made to speak through it"
+def measured(pulse: PulseServer, cam: Any, babble: Path) -> tuple[float, float]:
+    """How late the voice is in LSP Mic, and the picture, in seconds."""
     player = pulse.play(babble)
     time.sleep(2)
     ears = [Ear(pulse, name) for name in ("test_mic", "lsp_cam_mic")]
@@ -89,7 +88,19 @@ def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble:
     lag = lag_s(spoken, heard)
     assert lag is not None, "it is not the same sound"
     assert rms(heard[1]) == pytest.approx(rms(spoken[1]), rel=0.1), "as loud"
-    assert lag == pytest.approx(told["latency"]["measured_p50_ms"] / 1000, abs=0.04)
+    return lag, told["latency"]["measured_p50_ms"] / 1000
+
+
+@pytest.mark.parametrize("pulse", [pytest.param(name, marks=needs.pipewire) for name in SERVERS], indirect=True)
+def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble: Path) -> None:
+    await_microphone(pulse)
+    assert pulse.pactl("get-default-source") == "test_mic", "nobody is made to speak through it"
+    deadline_s = time.monotonic() + IN_STEP_S
+    while True:
+        lag, picture_delay_s = measured(pulse, cam, babble)
+        if abs(lag - picture_delay_s) < 0.04:
+            break
+        assert time.monotonic() < deadline_s, f"the voice is {lag:.3f} s late, its picture {picture_delay_s:.3f}"
     cam("mute")
     time.sleep(1.0)
     ear = Ear(pulse, "lsp_cam_mic")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lsp_cam.backends.base import Engine
 from lsp_cam.packets import MOTION_FPS, Float32, ProjectedFrame
 from lsp_cam.stages.mouth import MouthConfig, MouthStage
-from lsp_cam.subject import Subject, write_bundle
+from lsp_cam.subject import Subject, bundle_like
 from lsp_cam.train import checkpoint, mouth_fit, pose_fit
 from lsp_cam.train.evaluate.figures import Row
 from lsp_cam.train.evaluate.mouth import SWEEP_MS, error_of, true_displacement
@@ -93,12 +93,10 @@ def _mouth(pool: Pool, look_ahead: int, config: Config) -> nn.Module:
 def heads(subject: Subject, lessons: Lessons, config: Config, work: Path) -> Iterator[tuple[str, Subject]]:
     """Bundles below `work` like `subject`, each with another head: its name in the table, and the bundle."""
     motion = pose_fit.motion_of(lessons.clip, lessons.projected[None])
-    kept = {path: subject.read(path) for path in subject.manifest.files}
-    fields = subject.manifest.model_dump(exclude={"format", "files"})
     for number, kind in enumerate(HEADS):
         state = _head(motion, kind, config)
-        files = {**kept, "pose.onnx": pose_onnx(state), "pose_speech.onnx": pose_speech_onnx(state)}
-        yield kind, write_bundle(work / f"head{number}", fields, files)
+        files = {"pose.onnx": pose_onnx(state), "pose_speech.onnx": pose_speech_onnx(state)}
+        yield kind, bundle_like(subject, work / f"head{number}", files)
 
 
 def _head(motion: pose_fit.Motion, kind: str, config: Config) -> dict[str, Tensor]:

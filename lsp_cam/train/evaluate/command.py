@@ -20,6 +20,7 @@ from lsp_cam.train.evaluate.phones import find_phones
 from lsp_cam.train.evaluate.picture import Extras
 from lsp_cam.train.evaluate.run import Config, Lesson, Say, check_subject, evaluate
 from lsp_cam.train.evaluate.tracking import track
+from lsp_cam.train.export_render import SMALLEST_SIZE
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Request:
     train_on: Path | None = None
     steps: int = 150
     renderer_steps: int = 0
+    threads: int = 2
     lpips: Path | None = None
     report: Path | None = None
 
@@ -52,7 +54,9 @@ def run(request: Request, engine: Engine, say: Say) -> Row:
     held_out, tracking = _open(request)
     phones = find_phones(request.video, held_out.samples, held_out.start_s)
     trained = ablations.Config(request.steps) if lesson else None
-    drawn = renderers.Config(request.renderer_steps) if lesson and request.renderer_steps else None
+    drawn = None
+    if lesson and request.renderer_steps:
+        drawn = renderers.Config(request.renderer_steps, threads=request.threads)
     config = Config(request.pictures, request.seeds, trained, drawn)
     extras = Extras(find_faces(), perceived)
     done = evaluate(request.subject, engine, held_out, phones, extras, config, request.rivals, lesson, say)
@@ -72,20 +76,29 @@ def _check(request: Request) -> None:
         raise UsageError(f"--end {request.end_s:g} is not after --start {request.start_s:g}.")
     if request.renderer_steps and request.train_on is None:
         raise UsageError("--renderer-steps trains on the footage of --train-on. Give both.")
+    if request.renderer_steps and _size(request) % SMALLEST_SIZE:
+        raise UsageError(
+            f"{request.subject.name}'s pictures are {_size(request)} pixels wide, and --renderer-steps trains "
+            "renderers of 256 or 512. Leave it out."
+        )
 
 
 def _lesson(request: Request) -> Lesson | None:
     """The training footage, with pictures where renderers are to be trained."""
     if request.train_on is None:
         return None
-    size = request.subject.config("render", RenderConfig).size if request.renderer_steps else None
+    size = _size(request) if request.renderer_steps else None
     return read_lesson(request.train_on, request.video, request.start_s, size)
+
+
+def _size(request: Request) -> int:
+    return request.subject.config("render", RenderConfig).size
 
 
 def _open(request: Request) -> tuple[HeldOut, Row | None]:
     """The footage, and how well it was tracked where that was done here."""
     subject = request.subject
-    size = subject.config("render", RenderConfig).size
+    size = _size(request)
     if request.tracked is None:
         return track(request.video, known(subject), size, request.start_s, request.end_s)
     check_whole(request.tracked)

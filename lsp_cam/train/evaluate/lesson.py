@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +34,7 @@ def read_lesson(folder: Path, held_out: Path, start_s: float, size: int | None =
     first, last, begin = _longest_run(folder, whole)
     frames = last - first
     if folder.resolve() == held_out.resolve().parent:
-        frames = min(frames, int(start_s * whole.fps))
+        frames = min(frames, int(start_s * whole.fps) - round(begin / SAMPLE_RATE_HZ * whole.fps))
     if frames < LEAST_S * whole.fps:
         raise UsageError(f"{folder} leaves less than {LEAST_S:g} s to train on before --start. Measure a later part.")
     samples = read_audio(folder / SOUND)[begin : begin + int(frames / whole.fps * SAMPLE_RATE_HZ)]
@@ -46,7 +47,7 @@ def _pictures(folder: Path, first: int, last: int, size: int, tracked: int) -> N
     kept, film, bytes_each = folder / KEPT, folder / FILM, 3 * size * size
     if kept.is_file() and kept.stat().st_size == tracked * bytes_each:
         return np.memmap(kept, np.uint8, mode="r").reshape(-1, size, size, 3)[first:last]
-    if film.is_file():
+    if not (folder / TIMELINE).is_file() and _width(film) == size:  # of a film all pictures were tracked, at its size
         found = on_disk(pictures_of(film, first, last, size), size)
         if len(found) == last - first:
             return found
@@ -54,6 +55,15 @@ def _pictures(folder: Path, first: int, last: int, size: int, tracked: int) -> N
         f"{folder} does not hold the pictures of its clip, {size} pixels wide ({KEPT} or {FILM}). Leave "
         "--renderer-steps out, or give the work folder that the subject was made in."
     )
+
+
+def _width(film: Path) -> int | None:
+    """How many pixels wide a film's pictures are; None if there is none."""
+    try:
+        with av.open(str(film)) as container:
+            return int(container.streams.video[0].width)
+    except (OSError, IndexError, av.FFmpegError):
+        return None
 
 
 def _longest_run(folder: Path, clip: Tracked) -> tuple[int, int, int]:

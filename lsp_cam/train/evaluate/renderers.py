@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsp_cam.stages.render import CONSTANTS_MODEL, MODEL
-from lsp_cam.subject import Subject, write_bundle
+from lsp_cam.subject import Subject, bundle_like
 from lsp_cam.train import render_fit
 from lsp_cam.train.render_data import open_footage
 from lsp_cam.train.render_gan import GanConfig
 from lsp_cam.train.tracked import Tracked
 
 WHOLE, NO_BODY, NO_CANDIDATES, PLAIN = "whole", "no upper body", "no candidates", "plain U-Net"
+DRAWN = ("candidates/", MODEL, CONSTANTS_MODEL)  # the subject's own renderer, and what it draws with
 RENDERERS = (WHOLE, NO_BODY, NO_CANDIDATES, PLAIN)
 NOWHERE_PX = (4096.0, 4096.0)  # shoulders moved so far are not in the picture
 
@@ -47,9 +48,7 @@ def renderers(
 
     frames (T, S, S, 3) uint8 are the pictures of `clip`, S 256 or 512 (UsageError) and the subject's own.
     """
-    drawn = ("candidates/", MODEL, CONSTANTS_MODEL)
-    kept = {path: subject.read(path) for path in subject.manifest.files if not path.startswith(drawn)}
-    fields = subject.manifest.model_dump(exclude={"format", "files"})
+    settings = subject.manifest.settings
     for number, kind in enumerate(RENDERERS):
         out = work / f"renderer{number}"
         footage = open_footage(clip, frames, upper_body=kind != NO_BODY)
@@ -62,8 +61,6 @@ def renderers(
             ),
             say,
         )  # fmt: skip
-        project = {**fields["settings"].get("project", {})}
-        if kind == NO_BODY:
-            project["shoulder_offset_px"] = NOWHERE_PX
-        settings = {**fields["settings"], "project": project}
-        yield kind, write_bundle(out / "bundle", {**fields, "settings": settings}, {**kept, **render_fit.files(best)})
+        project = {**settings.get("project", {}), **({"shoulder_offset_px": NOWHERE_PX} if kind == NO_BODY else {})}
+        fields = {"settings": {**settings, "project": project}}
+        yield kind, bundle_like(subject, out / "bundle", render_fit.files(best), without=DRAWN, fields=fields)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lsp_cam.devices.videofile import VideoFileSink
 from lsp_cam.errors import UsageError
 from lsp_cam.packets import SAMPLE_RATE_HZ
 from lsp_cam.train.evaluate.footage import check_whole
@@ -65,6 +66,28 @@ def test_a_clip_that_lacks_pictures_is_not_laid_beside_its_video(
         return
     with pytest.raises(UsageError, match=r"lacks pictures of its video.*Leave --tracked out"):
         check_whole(tmp_path / "tracked.npz")
+
+
+def test_of_the_measured_videos_own_folder_only_what_is_before_it_is_learned_from(work: Path) -> None:
+    lesson = read_lesson(work, work / "video.mp4", 50.0)
+    assert lesson.clip.translation[-1, 0] == 50 * FPS - 1
+    assert len(lesson.samples) == len(lesson.clip.points) * SAMPLE_RATE_HZ // FPS
+
+
+def test_a_film_gives_the_pictures_where_all_of_them_were_tracked(work: Path) -> None:
+    with VideoFileSink(work / "footage.mp4") as sink:
+        sink.open(16, 16, FPS)
+        for number in range(FPS * SECONDS):
+            sink.send(np.full((16, 16, 3), number // 6, np.uint8))
+    with pytest.raises(UsageError, match="does not hold the pictures"):
+        read_lesson(work, Path("elsewhere/video.mp4"), 0.0, size=16)  # which of them were is in the timeline
+    (work / "timeline.npz").unlink()
+    save_tracked(work / "tracked.npz", clip(FPS * SECONDS, FPS))
+    lesson = read_lesson(work, Path("elsewhere/video.mp4"), 0.0, size=16)
+    assert lesson.frames is not None
+    np.testing.assert_allclose(lesson.frames.mean(axis=(1, 2, 3)), np.arange(FPS * SECONDS) // 6, atol=6)
+    with pytest.raises(UsageError, match="32 pixels wide"):
+        read_lesson(work, Path("elsewhere/video.mp4"), 0.0, size=32)
 
 
 def test_its_pictures_are_those_of_its_clip(work: Path) -> None:
