@@ -14,7 +14,7 @@ from lsp_cam.web import changing
 
 from .asking import TOKEN, asking
 
-EXAMPLES = 6
+EXAMPLES = 20
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 # A description cannot say all that must hold (a track for the mode `track`, an even size): 422 tells it, in words.
 CONFIG = """

@@ -28,10 +28,14 @@ NOWHERE_PX = (4096.0, 4096.0)  # shoulders moved so far are not in the picture
 
 @dataclass(frozen=True)
 class Config:
-    """How much to train. `width`: channels of the first layers of generator and discriminator; published: 64."""
+    """How much to train. `width`: channels of the first layers of generator and discriminator; published: 64. Steps are
+    few, so that rates are ten times the published ones.
+    """
 
     steps: int
     width: int = 16
+    rate: float = 1e-3
+    last_rate: float = 1e-4
     threads: int = 2
     seed: int = 1
 
@@ -57,7 +61,10 @@ def renderers(
             render_fit.Config(
                 out, "plain" if kind == PLAIN else "normal", config.steps, train_share=0.95, checks=4,
                 seed=config.seed, threads=config.threads,
-                gan=GanConfig(ngf=config.width, ndf=config.width, candidates=kind != NO_CANDIDATES),
+                gan=GanConfig(
+                    rate=config.rate, last_rate=config.last_rate, ngf=config.width, ndf=config.width,
+                    candidates=kind != NO_CANDIDATES,
+                ),
             ),
             say,
         )  # fmt: skip
