@@ -23,6 +23,7 @@ from .pulse import PulseServer, pulse_server
 
 ENTRY = [sys.executable, "-c", "from lsp_cam.cli.entry import run; run()"]
 SECONDS = 12
+WITHIN_S = 0.04
 IN_STEP_S = 90.0  # where the pictures' delay has changed, the voice follows by running a little faster or slower
 
 pytestmark = [pytest.mark.system, needs.pulse_audio]
@@ -98,7 +99,7 @@ def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble:
     deadline_s = time.monotonic() + IN_STEP_S
     while True:
         lag, picture_delay_s = measured(pulse, cam, babble)
-        if abs(lag - picture_delay_s) < 0.04:
+        if abs(lag - picture_delay_s) < WITHIN_S:
             break
         assert time.monotonic() < deadline_s, f"the voice is {lag:.3f} s late, its picture {picture_delay_s:.3f}"
     cam("mute")
