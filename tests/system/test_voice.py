@@ -97,10 +97,10 @@ def test_the_voice_leaves_with_its_picture(pulse: PulseServer, cam: Any, babble:
     await_microphone(pulse)
     assert pulse.pactl("get-default-source") == "test_mic", "nobody is made to speak through it"
     deadline_s = time.monotonic() + IN_STEP_S
-    while True:
+    in_step = 0
+    while in_step < 2:  # once there, it stays there
         lag, picture_delay_s = measured(pulse, cam, babble)
-        if abs(lag - picture_delay_s) < WITHIN_S:
-            break
+        in_step = in_step + 1 if abs(lag - picture_delay_s) < WITHIN_S else 0
         assert time.monotonic() < deadline_s, f"the voice is {lag:.3f} s late, its picture {picture_delay_s:.3f}"
     cam("mute")
     time.sleep(1.0)
